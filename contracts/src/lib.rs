@@ -1,0 +1,14 @@
+//! What the services say to each other: messages, REST bodies, names of exchanges and queues.
+//!
+//! Source: DESIGN.md sections 5 to 7. Bodies only grow: a reader ignores fields it does not know,
+//! a writer never drops or retypes one.
+#![warn(missing_docs)]
+
+pub mod finance;
+pub mod identity;
+mod message;
+pub mod tasks;
+pub mod timestamp;
+pub mod topology;
+
+pub use message::{DecodeError, Message, SCHEMA_VERSION, Schema, decode, schemas};
