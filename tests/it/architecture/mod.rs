@@ -1,0 +1,5 @@
+//! Keeps the structure of the repository: who may know whom, and what every file looks like.
+
+mod crates;
+mod files;
+mod layers;

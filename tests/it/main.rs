@@ -1,0 +1,10 @@
+//! Every integration test of the workspace, in one binary so that it links once.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a helper that cannot go on fails the test that called it, and says where"
+)]
+
+mod architecture;
+mod support;
