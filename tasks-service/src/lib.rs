@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The task board: files tasks, hands them out at random, and tells the world what became of them.
+
+pub mod domain;

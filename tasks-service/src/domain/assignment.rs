@@ -25,7 +25,8 @@ impl Eligibility {
     /// Whether a person may be handed tasks.
     #[must_use]
     pub fn admits(&self, candidate: Candidate<'_>) -> bool {
-        let holds_any = |wanted: &[String]| candidate.roles.iter().any(|role| wanted.contains(role));
+        let holds_any =
+            |wanted: &[String]| candidate.roles.iter().any(|role| wanted.contains(role));
         candidate.is_active && holds_any(&self.roles) && !holds_any(&self.excluded_roles)
     }
 }
@@ -54,7 +55,10 @@ pub fn draw(candidates: &[UserId], rng: &mut impl Rng) -> Option<Draw> {
         return None;
     }
     let winner = rng.random_range(0..candidates.len());
-    candidates.get(winner).map(|&performer| Draw { performer, candidates: candidates.len() })
+    candidates.get(winner).map(|&performer| Draw {
+        performer,
+        candidates: candidates.len(),
+    })
 }
 
 #[cfg(test)]
@@ -84,7 +88,14 @@ mod tests {
         ];
         for (roles, is_active, expected) in cases {
             let roles: Vec<String> = roles.iter().map(|&role| role.to_owned()).collect();
-            assert_eq!(rule.admits(Candidate { roles: &roles, is_active }), expected, "{roles:?} {is_active}");
+            assert_eq!(
+                rule.admits(Candidate {
+                    roles: &roles,
+                    is_active
+                }),
+                expected,
+                "{roles:?} {is_active}"
+            );
         }
     }
 
@@ -97,7 +108,13 @@ mod tests {
     fn one_candidate_is_always_drawn() {
         let people = people(1);
         let drawn = draw(&people, &mut StdRng::seed_from_u64(1));
-        assert_eq!(drawn, Some(Draw { performer: people[0], candidates: 1 }));
+        assert_eq!(
+            drawn,
+            Some(Draw {
+                performer: people[0],
+                candidates: 1
+            })
+        );
     }
 
     /// Pearson's chi-squared test over 16 people and 16,000 draws: 15 degrees of freedom, and 37.70 is
@@ -109,10 +126,16 @@ mod tests {
         let mut counts = [0_i32; 16];
         for _ in 0..16_000 {
             let drawn = draw(&people, &mut rng).unwrap();
-            let index = people.iter().position(|&person| person == drawn.performer).unwrap();
+            let index = people
+                .iter()
+                .position(|&person| person == drawn.performer)
+                .unwrap();
             counts[index] += 1;
         }
-        let chi_squared: f64 = counts.iter().map(|&count| f64::from((count - 1_000).pow(2)) / 1_000.0).sum();
+        let chi_squared: f64 = counts
+            .iter()
+            .map(|&count| f64::from((count - 1_000).pow(2)) / 1_000.0)
+            .sum();
         assert!(chi_squared < 37.70, "{chi_squared} from {counts:?}");
     }
 }

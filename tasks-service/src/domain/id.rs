@@ -36,7 +36,11 @@ pub struct NotATaskNumber;
 impl TaskNumber {
     /// Accepts what the database numbers tasks with: anything from one.
     pub fn try_new(number: i64) -> Result<Self, NotATaskNumber> {
-        if number > 0 { Ok(Self(number)) } else { Err(NotATaskNumber) }
+        if number > 0 {
+            Ok(Self(number))
+        } else {
+            Err(NotATaskNumber)
+        }
     }
 
     /// The bare number, as the database keeps it.
@@ -58,11 +62,17 @@ impl FromStr for TaskNumber {
     /// Reads `T-123` and, as people type it, `t-123`. A sign or leading zeros are refused, so that
     /// every task has one address.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let digits = text.strip_prefix("T-").or_else(|| text.strip_prefix("t-")).ok_or(NotATaskNumber)?;
+        let digits = text
+            .strip_prefix("T-")
+            .or_else(|| text.strip_prefix("t-"))
+            .ok_or(NotATaskNumber)?;
         if digits.starts_with('0') || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(NotATaskNumber);
         }
-        digits.parse().map_err(|_overflow| NotATaskNumber).and_then(Self::try_new)
+        digits
+            .parse()
+            .map_err(|_overflow| NotATaskNumber)
+            .and_then(Self::try_new)
     }
 }
 
@@ -80,7 +90,19 @@ mod tests {
 
     #[test]
     fn garbage_is_no_number() {
-        for text in ["", "T-", "T-0", "T-007", "T-+7", "T--7", "7", "T-7 ", "T-99999999999999999999", "X-7", "Т-7"] {
+        for text in [
+            "",
+            "T-",
+            "T-0",
+            "T-007",
+            "T-+7",
+            "T--7",
+            "7",
+            "T-7 ",
+            "T-99999999999999999999",
+            "X-7",
+            "Т-7",
+        ] {
             assert_eq!(text.parse::<TaskNumber>(), Err(NotATaskNumber), "{text:?}");
         }
     }

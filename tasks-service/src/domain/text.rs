@@ -55,9 +55,16 @@ pub struct Description(String);
 impl Description {
     /// Line ends become `\n`: browsers send two characters for each, which must not count against the limit.
     pub fn try_new(text: &str) -> Result<Self, TextError> {
-        let text = text.replace("\r\n", "\n").replace('\r', "\n").trim_end().to_owned();
+        let text = text
+            .replace("\r\n", "\n")
+            .replace('\r', "\n")
+            .trim_end()
+            .to_owned();
         within(DESCRIPTION_MAX, &text)?;
-        if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
+        if text
+            .chars()
+            .any(|c| c.is_control() && c != '\n' && c != '\t')
+        {
             return Err(TextError::Unprintable);
         }
         Ok(Self(text))
@@ -122,8 +129,16 @@ impl Content {
             "" => Ok(None),
             text => Reference::try_new(text).map(Some),
         };
-        match (Title::try_new(typed.title), Description::try_new(typed.description), reference) {
-            (Ok(title), Ok(description), Ok(reference)) => Ok(Self { title, description, reference }),
+        match (
+            Title::try_new(typed.title),
+            Description::try_new(typed.description),
+            reference,
+        ) {
+            (Ok(title), Ok(description), Ok(reference)) => Ok(Self {
+                title,
+                description,
+                reference,
+            }),
             (title, description, reference) => Err(ContentErrors {
                 title: title.err(),
                 description: description.err(),
@@ -135,7 +150,11 @@ impl Content {
 
 fn within(max: usize, text: &str) -> Result<(), TextError> {
     let actual = text.chars().count();
-    if actual > max { Err(TextError::TooLong { max, actual }) } else { Ok(()) }
+    if actual > max {
+        Err(TextError::TooLong { max, actual })
+    } else {
+        Ok(())
+    }
 }
 
 /// White space, control characters and the invisible marks of Unicode leave nothing to click on.
@@ -156,7 +175,13 @@ mod tests {
     fn a_title_is_one_visible_line_of_up_to_200_characters() {
         assert_eq!(title("  Fix\r\n the\tpump "), Ok("Fix the pump".to_owned()));
         assert_eq!(title(&"ü".repeat(200)).map(|t| t.chars().count()), Ok(200));
-        assert_eq!(title(&"ü".repeat(201)), Err(TextError::TooLong { max: 200, actual: 201 }));
+        assert_eq!(
+            title(&"ü".repeat(201)),
+            Err(TextError::TooLong {
+                max: 200,
+                actual: 201
+            })
+        );
         for empty in ["", "   ", "\n", "\u{200b}\u{feff}"] {
             assert_eq!(title(empty), Err(TextError::Empty), "{empty:?}");
         }
@@ -169,7 +194,13 @@ mod tests {
         let description = Description::try_new(&text).map(|d| d.0.chars().count());
         assert_eq!(description, Ok(9_999));
         let long = Description::try_new(&"x".repeat(10_001));
-        assert_eq!(long, Err(TextError::TooLong { max: 10_000, actual: 10_001 }));
+        assert_eq!(
+            long,
+            Err(TextError::TooLong {
+                max: 10_000,
+                actual: 10_001
+            })
+        );
         assert_eq!(Description::try_new("\0"), Err(TextError::Unprintable));
         assert_eq!(Description::try_new(""), Ok(Description::default()));
     }
@@ -180,13 +211,21 @@ mod tests {
             assert_eq!(Reference::try_new(good).map(|r| r.0), Ok(good.to_owned()));
         }
         for bad in ["", "two words", "<b>", "a\0"] {
-            assert_eq!(Reference::try_new(bad), Err(TextError::NotAReference), "{bad:?}");
+            assert_eq!(
+                Reference::try_new(bad),
+                Err(TextError::NotAReference),
+                "{bad:?}"
+            );
         }
     }
 
     #[test]
     fn every_mistake_is_reported_at_once() {
-        let errors = Content::try_new(Typed { title: "", description: "\0", reference: "a b" });
+        let errors = Content::try_new(Typed {
+            title: "",
+            description: "\0",
+            reference: "a b",
+        });
         let expected = ContentErrors {
             title: Some(TextError::Empty),
             description: Some(TextError::Unprintable),

@@ -1,0 +1,325 @@
+//! The task: its states, who may do what to it, and what each step leaves behind (T1, T4 to T7).
+
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{
+    assignment::{Cause, Draw},
+    event::{Event, Fact, Field, Reason},
+    id::{TaskId, UserId},
+    person::{Actor, Caller},
+    text::Content,
+};
+
+/// Where a task is in its life. `Completed` and `Cancelled` are final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Nobody is eligible; it is handed out as soon as somebody is.
+    Waiting,
+    /// With a performer.
+    Open {
+        performer: UserId,
+        assigned_at: DateTime<Utc>,
+    },
+    /// Done; the last performer earns the reward whoever marked it.
+    Completed {
+        performer: UserId,
+        assigned_at: DateTime<Utc>,
+        completed_at: DateTime<Utc>,
+    },
+    /// Called off, with whoever had it last.
+    Cancelled {
+        last: Option<Assignment>,
+        cancelled_at: DateTime<Utc>,
+    },
+}
+
+/// Who got a task when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Assignment {
+    pub performer: UserId,
+    pub assigned_at: DateTime<Utc>,
+}
+
+/// A task with everything its rules need; the number people call it by is none of their business.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    pub id: TaskId,
+    pub author: UserId,
+    pub content: Content,
+    pub state: State,
+    pub created_at: DateTime<Utc>,
+    /// The time of its newest event; the next one is later (T7).
+    pub last_event_at: DateTime<Utc>,
+}
+
+/// What a command that may be repeated did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The task changed: save it together with this event.
+    Applied(Event),
+    /// The task is already so; nothing to save, nothing to tell.
+    AlreadyApplied,
+}
+
+/// Why a command is not carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The caller has no right to it.
+    #[error("the caller may not do this to the task")]
+    NotAllowed,
+    /// The task is done.
+    #[error("the task is completed, which is final")]
+    Completed,
+    /// The task was called off.
+    #[error("the task is cancelled, which is final")]
+    Cancelled,
+    /// The task waits: there is nobody who could have done it.
+    #[error("the task has no performer yet")]
+    NoPerformer,
+}
+
+impl Task {
+    /// Files a new task, with its first performer or waiting for one. The two events differ in time.
+    pub fn file(
+        id: TaskId,
+        author: UserId,
+        content: Content,
+        draw: Option<Draw>,
+        now: DateTime<Utc>,
+    ) -> (Self, Vec<Event>) {
+        let mut task = Self {
+            id,
+            author,
+            content,
+            state: State::Waiting,
+            created_at: now,
+            last_event_at: now,
+        };
+        let filed = Event {
+            task: id,
+            at: now,
+            actor: Actor::Person(author),
+            fact: Fact::Filed,
+        };
+        let drawn = draw.map(|draw| task.hand_out(draw, None, Cause::Filed, now));
+        (task, [Some(filed), drawn].into_iter().flatten().collect())
+    }
+
+    /// Marks the task done: by its performer, a manager or an administrator (T4). Twice is the same as once.
+    pub fn complete(&mut self, by: Caller, now: DateTime<Utc>) -> Result<Outcome, Refusal> {
+        let current = self.performer();
+        if !by.leads() && !current.is_some_and(|performer| by.is(performer)) {
+            return Err(Refusal::NotAllowed);
+        }
+        match self.state {
+            State::Open {
+                performer,
+                assigned_at,
+            } => {
+                let at = self.next_instant(now);
+                self.state = State::Completed {
+                    performer,
+                    assigned_at,
+                    completed_at: at,
+                };
+                let fact = Fact::Completed { performer };
+                Ok(Outcome::Applied(self.record(at, by.into(), fact)))
+            }
+            State::Completed { .. } => Ok(Outcome::AlreadyApplied),
+            State::Cancelled { .. } => Err(Refusal::Cancelled),
+            State::Waiting => Err(Refusal::NoPerformer),
+        }
+    }
+
+    /// Calls the task off: by its author, a manager or an administrator (T4). Twice is the same as once.
+    pub fn cancel(&mut self, by: Caller, now: DateTime<Utc>) -> Result<Outcome, Refusal> {
+        self.allow_author_or_lead(by)?;
+        let last = match self.state {
+            State::Waiting => None,
+            State::Open {
+                performer,
+                assigned_at,
+            } => Some(Assignment {
+                performer,
+                assigned_at,
+            }),
+            State::Cancelled { .. } => return Ok(Outcome::AlreadyApplied),
+            State::Completed { .. } => return Err(Refusal::Completed),
+        };
+        let at = self.next_instant(now);
+        self.state = State::Cancelled {
+            last,
+            cancelled_at: at,
+        };
+        Ok(Outcome::Applied(self.record(
+            at,
+            by.into(),
+            Fact::Cancelled,
+        )))
+    }
+
+    /// Changes what the task says: by its author, a manager or an administrator (T4).
+    pub fn edit(
+        &mut self,
+        by: Caller,
+        content: Content,
+        now: DateTime<Utc>,
+    ) -> Result<Outcome, Refusal> {
+        self.allow_author_or_lead(by)?;
+        self.ensure_unfinished()?;
+        let fields = changed_fields(&self.content, &content);
+        if fields.is_empty() {
+            return Ok(Outcome::AlreadyApplied);
+        }
+        let at = self.next_instant(now);
+        self.content = content;
+        Ok(Outcome::Applied(self.record(
+            at,
+            by.into(),
+            Fact::Edited { fields },
+        )))
+    }
+
+    /// Hands the task to a chosen performer, whom the caller of this has checked to be eligible (T4).
+    ///
+    /// Choosing the one who has it changes nothing, so that a form sent twice costs one fee.
+    pub fn assign(
+        &mut self,
+        by: Caller,
+        performer: UserId,
+        now: DateTime<Utc>,
+    ) -> Result<Outcome, Refusal> {
+        if !by.leads() {
+            return Err(Refusal::NotAllowed);
+        }
+        self.ensure_unfinished()?;
+        let previous = self.performer();
+        if previous == Some(performer) {
+            return Ok(Outcome::AlreadyApplied);
+        }
+        let at = self.next_instant(now);
+        self.state = State::Open {
+            performer,
+            assigned_at: at,
+        };
+        let fact = Fact::Assigned {
+            performer,
+            previous,
+            reason: Reason::Chosen,
+        };
+        Ok(Outcome::Applied(self.record(at, by.into(), fact)))
+    }
+
+    /// Hands the task to whom the exchange drew; without anybody to draw from it waits (T2, T5).
+    ///
+    /// The same person may be drawn again, which is a new assignment.
+    pub fn redraw(
+        &mut self,
+        draw: Option<Draw>,
+        cause: Cause,
+        now: DateTime<Utc>,
+    ) -> Result<Outcome, Refusal> {
+        self.ensure_unfinished()?;
+        let previous = self.performer();
+        match (draw, previous) {
+            (Some(draw), previous) => {
+                Ok(Outcome::Applied(self.hand_out(draw, previous, cause, now)))
+            }
+            (None, Some(previous)) => {
+                let at = self.next_instant(now);
+                self.state = State::Waiting;
+                let fact = Fact::Released { previous };
+                Ok(Outcome::Applied(self.record(at, Actor::System, fact)))
+            }
+            (None, None) => Ok(Outcome::AlreadyApplied),
+        }
+    }
+
+    /// Who has the task, or had it last.
+    #[must_use]
+    pub fn performer(&self) -> Option<UserId> {
+        match self.state {
+            State::Waiting => None,
+            State::Open { performer, .. } | State::Completed { performer, .. } => Some(performer),
+            State::Cancelled { last, .. } => last.map(|assignment| assignment.performer),
+        }
+    }
+
+    fn hand_out(
+        &mut self,
+        draw: Draw,
+        previous: Option<UserId>,
+        cause: Cause,
+        now: DateTime<Utc>,
+    ) -> Event {
+        let at = self.next_instant(now);
+        let performer = draw.performer;
+        let reason = Reason::Drawn {
+            cause,
+            candidates: draw.candidates,
+        };
+        self.state = State::Open {
+            performer,
+            assigned_at: at,
+        };
+        self.record(
+            at,
+            Actor::System,
+            Fact::Assigned {
+                performer,
+                previous,
+                reason,
+            },
+        )
+    }
+
+    fn record(&mut self, at: DateTime<Utc>, actor: Actor, fact: Fact) -> Event {
+        self.last_event_at = at;
+        Event {
+            task: self.id,
+            at,
+            actor,
+            fact,
+        }
+    }
+
+    /// T7: later than every event before, even when the clock of another replica ran ahead.
+    fn next_instant(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        now.max(self.last_event_at + TimeDelta::microseconds(1))
+    }
+
+    fn allow_author_or_lead(&self, by: Caller) -> Result<(), Refusal> {
+        if by.leads() || by.is(self.author) {
+            Ok(())
+        } else {
+            Err(Refusal::NotAllowed)
+        }
+    }
+
+    fn ensure_unfinished(&self) -> Result<(), Refusal> {
+        match self.state {
+            State::Waiting | State::Open { .. } => Ok(()),
+            State::Completed { .. } => Err(Refusal::Completed),
+            State::Cancelled { .. } => Err(Refusal::Cancelled),
+        }
+    }
+}
+
+impl From<Caller> for Actor {
+    fn from(caller: Caller) -> Self {
+        Self::Person(caller.id)
+    }
+}
+
+fn changed_fields(old: &Content, new: &Content) -> Vec<Field> {
+    let title = (old.title != new.title).then_some(Field::Title);
+    let description = (old.description != new.description).then_some(Field::Description);
+    let reference = (old.reference != new.reference).then_some(Field::Reference);
+    [title, description, reference]
+        .into_iter()
+        .flatten()
+        .collect()
+}

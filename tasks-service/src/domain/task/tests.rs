@@ -1,0 +1,341 @@
+//! Table tests of every command in every state, and a property test of the whole life of a task.
+
+use chrono::DateTime;
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::domain::{person::Authority, text::Typed};
+
+const AUTHOR: UserId = UserId(Uuid::from_u128(1));
+const PERFORMER: UserId = UserId(Uuid::from_u128(2));
+const OTHER: UserId = UserId(Uuid::from_u128(3));
+const MANAGER: UserId = UserId(Uuid::from_u128(4));
+
+fn at(micros: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(1_795_000_000_000_000 + micros).unwrap()
+}
+
+fn member(id: UserId) -> Caller {
+    Caller {
+        id,
+        authority: Authority::Member,
+    }
+}
+
+fn manager() -> Caller {
+    Caller {
+        id: MANAGER,
+        authority: Authority::Lead,
+    }
+}
+
+fn content(title: &str) -> Content {
+    Content::try_new(Typed {
+        title,
+        description: "",
+        reference: "",
+    })
+    .unwrap()
+}
+
+fn draw_of(performer: UserId) -> Option<Draw> {
+    Some(Draw {
+        performer,
+        candidates: 3,
+    })
+}
+
+fn waiting() -> Task {
+    Task::file(
+        TaskId(Uuid::from_u128(9)),
+        AUTHOR,
+        content("Fix"),
+        None,
+        at(0),
+    )
+    .0
+}
+
+fn open() -> Task {
+    Task::file(
+        TaskId(Uuid::from_u128(9)),
+        AUTHOR,
+        content("Fix"),
+        draw_of(PERFORMER),
+        at(0),
+    )
+    .0
+}
+
+fn completed() -> Task {
+    let mut task = open();
+    task.complete(member(PERFORMER), at(10)).unwrap();
+    task
+}
+
+fn cancelled() -> Task {
+    let mut task = open();
+    task.cancel(member(AUTHOR), at(10)).unwrap();
+    task
+}
+
+fn states() -> [Task; 4] {
+    [waiting(), open(), completed(), cancelled()]
+}
+
+/// A verdict without the event, for tables.
+fn verdict(result: Result<Outcome, Refusal>) -> Result<&'static str, Refusal> {
+    result.map(|outcome| match outcome {
+        Outcome::Applied(_) => "applied",
+        Outcome::AlreadyApplied => "again",
+    })
+}
+
+#[test]
+fn a_new_task_is_filed_and_then_assigned_a_microsecond_later() {
+    let (task, events) = Task::file(
+        TaskId(Uuid::from_u128(9)),
+        AUTHOR,
+        content("Fix"),
+        draw_of(PERFORMER),
+        at(0),
+    );
+    assert_eq!(
+        task.state,
+        State::Open {
+            performer: PERFORMER,
+            assigned_at: at(1)
+        }
+    );
+    let times: Vec<_> = events.iter().map(|event| event.at).collect();
+    assert_eq!(times, [at(0), at(1)]);
+    let reason = Reason::Drawn {
+        cause: Cause::Filed,
+        candidates: 3,
+    };
+    let assigned = Fact::Assigned {
+        performer: PERFORMER,
+        previous: None,
+        reason,
+    };
+    assert_eq!(events[1].fact, assigned);
+    assert_eq!(events[1].actor, Actor::System);
+}
+
+#[test]
+fn with_nobody_eligible_a_new_task_waits() {
+    let (task, events) = Task::file(
+        TaskId(Uuid::from_u128(9)),
+        AUTHOR,
+        content("Fix"),
+        None,
+        at(0),
+    );
+    assert_eq!(task.state, State::Waiting);
+    assert_eq!(events.len(), 1);
+}
+
+#[test]
+fn complete_by_state_and_caller() {
+    use Refusal::{Cancelled, NoPerformer, NotAllowed};
+    let expected = [
+        (
+            manager(),
+            [Err(NoPerformer), Ok("applied"), Ok("again"), Err(Cancelled)],
+        ),
+        (
+            member(PERFORMER),
+            [Err(NotAllowed), Ok("applied"), Ok("again"), Err(Cancelled)],
+        ),
+        (member(AUTHOR), [Err(NotAllowed); 4]),
+        (member(OTHER), [Err(NotAllowed); 4]),
+    ];
+    for (caller, expected) in expected {
+        let verdicts = states().map(|mut task| verdict(task.complete(caller, at(20))));
+        assert_eq!(verdicts, expected, "{caller:?}");
+    }
+}
+
+#[test]
+fn cancel_by_state_and_caller() {
+    use Refusal::{Completed, NotAllowed};
+    let lead = [Ok("applied"), Ok("applied"), Err(Completed), Ok("again")];
+    let expected = [
+        (manager(), lead),
+        (member(AUTHOR), lead),
+        (member(PERFORMER), [Err(NotAllowed); 4]),
+        (member(OTHER), [Err(NotAllowed); 4]),
+    ];
+    for (caller, expected) in expected {
+        let verdicts = states().map(|mut task| verdict(task.cancel(caller, at(20))));
+        assert_eq!(verdicts, expected, "{caller:?}");
+    }
+}
+
+#[test]
+fn edit_by_state_and_caller() {
+    use Refusal::{Cancelled, Completed, NotAllowed};
+    let lead = [Ok("applied"), Ok("applied"), Err(Completed), Err(Cancelled)];
+    let expected = [
+        (manager(), lead),
+        (member(AUTHOR), lead),
+        (member(PERFORMER), [Err(NotAllowed); 4]),
+        (member(OTHER), [Err(NotAllowed); 4]),
+    ];
+    for (caller, expected) in expected {
+        let verdicts = states().map(|mut task| verdict(task.edit(caller, content("New"), at(20))));
+        assert_eq!(verdicts, expected, "{caller:?}");
+    }
+}
+
+#[test]
+fn assign_by_state_and_caller() {
+    use Refusal::{Cancelled, Completed, NotAllowed};
+    let expected = [
+        (
+            manager(),
+            [Ok("applied"), Ok("applied"), Err(Completed), Err(Cancelled)],
+        ),
+        (member(AUTHOR), [Err(NotAllowed); 4]),
+        (member(PERFORMER), [Err(NotAllowed); 4]),
+    ];
+    for (caller, expected) in expected {
+        let verdicts = states().map(|mut task| verdict(task.assign(caller, OTHER, at(20))));
+        assert_eq!(verdicts, expected, "{caller:?}");
+    }
+}
+
+#[test]
+fn choosing_the_one_who_has_the_task_changes_nothing() {
+    let mut task = open();
+    assert_eq!(
+        task.assign(manager(), PERFORMER, at(20)),
+        Ok(Outcome::AlreadyApplied)
+    );
+    assert_eq!(task, open());
+}
+
+#[test]
+fn drawing_the_same_person_again_is_a_new_assignment() {
+    let mut task = open();
+    let outcome = task.redraw(draw_of(PERFORMER), Cause::PerformerLost, at(20));
+    assert_eq!(verdict(outcome), Ok("applied"));
+    assert_eq!(
+        task.state,
+        State::Open {
+            performer: PERFORMER,
+            assigned_at: at(20)
+        }
+    );
+}
+
+#[test]
+fn a_task_whose_performer_is_lost_waits_when_nobody_can_take_over() {
+    let mut task = open();
+    let outcome = task.redraw(None, Cause::PerformerLost, at(20));
+    let Ok(Outcome::Applied(event)) = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(
+        event.fact,
+        Fact::Released {
+            previous: PERFORMER
+        }
+    );
+    assert_eq!(task.state, State::Waiting);
+    assert_eq!(
+        task.redraw(None, Cause::Waited, at(30)),
+        Ok(Outcome::AlreadyApplied)
+    );
+}
+
+#[test]
+fn an_edit_names_the_fields_that_changed() {
+    let mut task = open();
+    let typed = Typed {
+        title: "Fix",
+        description: "more",
+        reference: "ABC-1",
+    };
+    let outcome = task.edit(member(AUTHOR), Content::try_new(typed).unwrap(), at(20));
+    let Ok(Outcome::Applied(event)) = outcome else {
+        panic!("{outcome:?}")
+    };
+    let fields = vec![Field::Description, Field::Reference];
+    assert_eq!(event.fact, Fact::Edited { fields });
+    let same = task.content.clone();
+    assert_eq!(
+        task.edit(member(AUTHOR), same, at(30)),
+        Ok(Outcome::AlreadyApplied)
+    );
+}
+
+#[derive(Debug, Clone)]
+enum Command {
+    Complete(Caller),
+    Cancel(Caller),
+    Edit(Caller, u8),
+    Assign(Caller, UserId),
+    Redraw(Option<UserId>),
+}
+
+fn callers() -> impl Strategy<Value = Caller> {
+    prop_oneof![
+        Just(manager()),
+        Just(member(AUTHOR)),
+        Just(member(PERFORMER)),
+        Just(member(OTHER))
+    ]
+}
+
+fn people() -> impl Strategy<Value = UserId> {
+    prop_oneof![Just(PERFORMER), Just(OTHER), Just(AUTHOR)]
+}
+
+fn commands() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        callers().prop_map(Command::Complete),
+        callers().prop_map(Command::Cancel),
+        (callers(), any::<u8>()).prop_map(|(caller, title)| Command::Edit(caller, title)),
+        (callers(), people()).prop_map(|(caller, person)| Command::Assign(caller, person)),
+        proptest::option::of(people()).prop_map(Command::Redraw),
+    ]
+}
+
+fn give(task: &mut Task, command: Command, now: DateTime<Utc>) -> Result<Outcome, Refusal> {
+    match command {
+        Command::Complete(by) => task.complete(by, now),
+        Command::Cancel(by) => task.cancel(by, now),
+        Command::Edit(by, title) => task.edit(by, content(&format!("Fix {title}")), now),
+        Command::Assign(by, person) => task.assign(by, person, now),
+        Command::Redraw(person) => task.redraw(person.and_then(draw_of), Cause::PerformerLost, now),
+    }
+}
+
+proptest! {
+    /// Whatever is asked in whatever order by whomever, with a clock that jumps back and forth: event times
+    /// strictly increase, what is refused or repeated changes nothing, and what is final stays.
+    #[test]
+    fn the_life_of_a_task_keeps_its_rules(
+        steps in proptest::collection::vec((commands(), -50_i64..50), 0..40)
+    ) {
+        let mut task = open();
+        for (command, now) in steps {
+            let before = task.clone();
+            match give(&mut task, command, at(now)) {
+                Ok(Outcome::Applied(event)) => {
+                    prop_assert!(event.at > before.last_event_at);
+                    prop_assert_eq!(task.last_event_at, event.at);
+                    let was_final =
+                        matches!(before.state, State::Completed { .. } | State::Cancelled { .. });
+                    prop_assert!(!was_final);
+                    if event.fact == Fact::Cancelled {
+                        prop_assert_eq!(task.performer(), before.performer());
+                    }
+                }
+                Ok(Outcome::AlreadyApplied) | Err(_) => prop_assert_eq!(&task, &before),
+            }
+        }
+    }
+}
