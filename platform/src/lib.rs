@@ -1,1 +1,10 @@
-//! Placeholder.
+//! How a service runs: everything without a business word in it.
+#![warn(missing_docs)]
+
+pub mod config;
+pub mod db;
+pub mod http;
+pub mod lifecycle;
+pub mod problem;
+pub mod sources;
+pub mod telemetry;

@@ -1,0 +1,114 @@
+//! The connection to a service's own database, and what its errors mean.
+
+use std::time::Duration;
+
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr};
+use serde::Deserialize;
+
+use crate::config::Secret;
+
+/// Section `[database]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseConfig {
+    /// PostgreSQL URL of the application role, which may not alter tables.
+    pub url: Secret,
+    /// PostgreSQL URL of the owner, used by `migrate` only.
+    pub migration_url: Option<Secret>,
+    /// The most connections this process keeps.
+    pub max_connections: u32,
+}
+
+/// Opens a pool; connections are made when first needed, so a database that is down does not keep
+/// the process from starting.
+///
+/// # Errors
+/// When the URL cannot be read.
+pub async fn connect(config: &DatabaseConfig) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new(config.url.expose());
+    options
+        .max_connections(config.max_connections)
+        .min_connections(1)
+        .connect_lazy(true)
+        .connect_timeout(Duration::from_secs(5))
+        .acquire_timeout(Duration::from_secs(5))
+        .idle_timeout(Duration::from_mins(5))
+        .sqlx_logging(false);
+    Database::connect(options).await
+}
+
+/// What an error of the database calls for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The same work may succeed later: connection lost, deadlock, serialisation, shutting down.
+    Transient,
+    /// A unique key is already taken.
+    UniqueViolation,
+    /// Trying again changes nothing.
+    Permanent,
+}
+
+impl ErrorKind {
+    /// Classifies by SQLSTATE (PostgreSQL documentation, appendix A).
+    #[must_use]
+    pub fn of(error: &DbErr) -> Self {
+        match error {
+            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::Transient,
+            DbErr::Exec(RuntimeErr::SqlxError(cause))
+            | DbErr::Query(RuntimeErr::SqlxError(cause)) => Self::of_sqlx(cause),
+            _ => Self::Permanent,
+        }
+    }
+
+    fn of_sqlx(error: &sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Database(cause) => cause
+                .code()
+                .map_or(Self::Permanent, |code| Self::of_sqlstate(&code)),
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => Self::Transient,
+            _ => Self::Permanent,
+        }
+    }
+
+    fn of_sqlstate(code: &str) -> Self {
+        match code {
+            "23505" => Self::UniqueViolation,
+            // serialisation failure, deadlock, lock not available, idle transaction ended
+            "40001" | "40P01" | "55P03" | "25P03" => Self::Transient,
+            // 08 connection, 53 out of resources, 57P operator intervention, 58 system error
+            _ if ["08", "53", "57P", "58"]
+                .iter()
+                .any(|class| code.starts_with(class)) =>
+            {
+                Self::Transient
+            }
+            _ => Self::Permanent,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sqlstates_are_sorted_by_what_to_do() {
+        let cases = [
+            ("23505", ErrorKind::UniqueViolation),
+            ("40P01", ErrorKind::Transient),
+            ("57P01", ErrorKind::Transient),
+            ("53300", ErrorKind::Transient),
+            ("57014", ErrorKind::Permanent),
+            ("23514", ErrorKind::Permanent),
+            ("42P01", ErrorKind::Permanent),
+        ];
+        for (code, kind) in cases {
+            assert_eq!(ErrorKind::of_sqlstate(code), kind, "{code}");
+        }
+    }
+}

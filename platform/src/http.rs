@@ -1,0 +1,166 @@
+//! How a router is served: request ids, one log line per request, limits, headers, health.
+
+use std::{net::SocketAddr, time::Duration};
+
+use axum::{
+    Router,
+    extract::{MatchedPath, Request, State},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use sea_orm::{ConnectionTrait, DatabaseConnection};
+use serde::Deserialize;
+use tokio::net::TcpListener;
+use tower_http::{catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer};
+use tracing::Instrument;
+
+use crate::{lifecycle::Lifecycle, problem::Problem, sources::Sources};
+
+/// The largest body of a request, in bytes; a description of 10,000 characters fits in any script.
+const MAX_BODY: usize = 256 * 1024;
+
+/// The header that carries the id of a request.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Sections `[pages]` and `[api]`: where a router listens.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListenConfig {
+    /// Address and port; port 0 takes a free one.
+    pub listen: SocketAddr,
+}
+
+/// The id of the current request, in its extensions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestId(pub String);
+
+/// Adds what every router of a service has: id, log line, panic guard, body limit.
+pub fn with_defaults(router: Router, sources: Sources) -> Router {
+    router
+        .layer(RequestBodyLimitLayer::new(MAX_BODY))
+        .layer(CatchPanicLayer::custom(answer_panic))
+        .layer(middleware::from_fn_with_state(sources, observe))
+}
+
+/// Headers of every page (DESIGN.md section 9); `content_security_policy` is the page's policy.
+pub fn with_page_headers(router: Router, content_security_policy: HeaderValue) -> Router {
+    router.layer(middleware::from_fn(move |request: Request, next: Next| {
+        let policy = content_security_policy.clone();
+        async move {
+            let mut response = next.run(request).await;
+            insert_page_headers(&mut response, policy);
+            response
+        }
+    }))
+}
+
+fn insert_page_headers(response: &mut Response, policy: HeaderValue) {
+    let fixed = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (
+            header::STRICT_TRANSPORT_SECURITY,
+            "max-age=31536000; includeSubDomains",
+        ),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
+        (
+            HeaderName::from_static("permissions-policy"),
+            "camera=(), geolocation=(), microphone=()",
+        ),
+    ];
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+}
+
+fn answer_panic(_panic: Box<dyn std::any::Any + Send>) -> Response {
+    Problem::internal().into_response()
+}
+
+/// Gives the request an id, and writes one log line when it is answered.
+async fn observe(State(sources): State<Sources>, mut request: Request, next: Next) -> Response {
+    let id = sources.new_id().to_string();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+    let span =
+        tracing::info_span!("http.request", method = %request.method(), route, request.id = id);
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let began = sources.now();
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let took = (sources.now() - began)
+        .num_microseconds()
+        .unwrap_or_default();
+    let status = response.status();
+    let _entered = span.enter();
+    if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
+        tracing::error!(status = status.as_u16(), micros = took, "answered");
+    } else {
+        tracing::info!(status = status.as_u16(), micros = took, "answered");
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+/// Routes for the platform that runs the process: `/health/live` and `/health/ready`.
+///
+/// Ready means that the own database answers, and nothing else: were peers or the broker part of it,
+/// one outage would take every replica out although people could work on.
+pub fn health(db: DatabaseConnection) -> Router {
+    Router::new()
+        .route("/health/live", get(|| async { "live" }))
+        .route("/health/ready", get(ready))
+        .with_state(db)
+}
+
+async fn ready(State(db): State<DatabaseConnection>) -> Response {
+    match db.execute_unprepared("SELECT 1").await {
+        Ok(_) => "ready".into_response(),
+        Err(error) => {
+            tracing::warn!(%error, "the database does not answer");
+            Problem::unavailable(Duration::from_secs(2)).into_response()
+        }
+    }
+}
+
+/// Opens a listener.
+///
+/// # Errors
+/// When the address is taken or not of this machine.
+pub async fn bind(config: &ListenConfig) -> std::io::Result<TcpListener> {
+    TcpListener::bind(config.listen).await
+}
+
+/// Serves `router` until the process stops; requests under way are finished.
+pub fn serve(lifecycle: &Lifecycle, name: &'static str, listener: TcpListener, router: Router) {
+    let stopping = lifecycle.stopping();
+    lifecycle.spawn(name, async move {
+        let served = axum::serve(
+            listener,
+            router.into_make_service_with_connect_info::<SocketAddr>(),
+        )
+        .with_graceful_shutdown(stopping.cancelled_owned())
+        .await;
+        if let Err(error) = served {
+            tracing::error!(%error, name, "the listener failed");
+        }
+    });
+}
