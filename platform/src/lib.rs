@@ -1,8 +1,10 @@
 //! How a service runs: everything without a business word in it.
 #![warn(missing_docs)]
 
+pub mod cli;
 pub mod config;
 pub mod db;
+pub mod doctor;
 pub mod http;
 pub mod lifecycle;
 pub mod problem;
