@@ -9,13 +9,6 @@ use crate::support::workspace;
 const LONGEST_SOURCE: usize = 400;
 const LONGEST_TEST: usize = 600;
 
-/// Whether all of `path` is test code; unit tests at the end of a source file count as source.
-fn is_test(path: &Path) -> bool {
-    path.starts_with("tests")
-        || path.components().any(|part| part.as_os_str() == "tests")
-        || path.ends_with("tests.rs")
-}
-
 fn texts() -> impl Iterator<Item = (PathBuf, String)> {
     workspace::rust_files("").into_iter().map(|path| {
         let text = workspace::read(&path);
@@ -27,7 +20,7 @@ fn texts() -> impl Iterator<Item = (PathBuf, String)> {
 fn files_stay_short() {
     let mut wrong = Vec::new();
     for (path, text) in texts() {
-        let longest = if is_test(&path) {
+        let longest = if workspace::is_test(&path) {
             LONGEST_TEST
         } else {
             LONGEST_SOURCE

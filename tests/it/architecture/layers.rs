@@ -50,7 +50,7 @@ const FORBIDDEN: [(&str, &[&str]); 8] = [
     ("jobs", &["api", "store", "web"]),
 ];
 
-/// A source file with the paths that it names.
+/// A source file with the paths that it names outside of tests.
 struct File {
     path: PathBuf,
     paths: Vec<NamedPath>,
@@ -60,6 +60,7 @@ fn files_of(krate: &str) -> Vec<File> {
     let source = Path::new(krate).join("src");
     workspace::rust_files(&source)
         .into_iter()
+        .filter(|path| !workspace::is_test(path))
         .map(|path| {
             let inner = path
                 .strip_prefix(&source)
