@@ -50,11 +50,6 @@ CREATE TABLE sync_state (
 
 INSERT INTO sync_state DEFAULT VALUES;
 
-DO $$
-DECLARE
-    app text := (SELECT pg_get_userbyid(datdba) || '_app' FROM pg_database WHERE datname = current_database());
-BEGIN
-    EXECUTE format('GRANT SELECT, INSERT, UPDATE ON auth_user TO %I', app);
-    EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON seen_event TO %I', app);
-    EXECUTE format('GRANT SELECT, UPDATE ON sync_state TO %I', app);
-END $$;
+GRANT SELECT, INSERT, UPDATE ON auth_user TO auth_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON seen_event TO auth_app;
+GRANT SELECT, UPDATE ON sync_state TO auth_app;
