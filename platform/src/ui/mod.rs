@@ -1,0 +1,26 @@
+//! The page shell that both services share: frame, assets, navigation, and how times, money and text are shown.
+//!
+//! Templates of the shell lie in `platform/templates`; a service names that folder in its `askama.toml`
+//! and its pages extend `shell.html`.
+
+pub mod assets;
+mod clock;
+pub mod markdown;
+mod markup;
+mod money;
+mod navigation;
+mod page_problem;
+mod person;
+mod policy;
+mod shell;
+mod visit;
+
+pub use clock::ReaderClock;
+pub use markup::Markup;
+pub use money::{Money, grouped};
+pub use navigation::{Link, LinkGroup, Section, home};
+pub use page_problem::{PageProblem, PlainProblem, ShellProblem};
+pub use person::{Person, role_label};
+pub use policy::content_security_policy;
+pub use shell::{CSRF_FIELD, Frame, Shell, Site, Viewer};
+pub use visit::{Theme, Toast, ToastLink, Visit, forget_shown_toast, is_local};

@@ -1,0 +1,196 @@
+//! Pages that say what went wrong, what is safe and what to do; inside the shell where somebody is logged in.
+
+use std::{borrow::Cow, time::Duration};
+
+use askama::Template;
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{Html, IntoResponse, Response},
+};
+
+use super::shell::{Frame, Shell};
+
+/// How soon a page for an outage loads itself again.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
+
+/// What a problem page says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageProblem {
+    status: StatusCode,
+    icon: &'static str,
+    title: Cow<'static, str>,
+    text: Cow<'static, str>,
+    request_id: Option<String>,
+    try_again: Option<Duration>,
+}
+
+impl PageProblem {
+    fn new(
+        status: StatusCode,
+        icon: &'static str,
+        title: impl Into<Cow<'static, str>>,
+        text: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            status,
+            icon,
+            title: title.into(),
+            text: text.into(),
+            request_id: None,
+            try_again: None,
+        }
+    }
+
+    /// 404, also for what belongs to somebody else.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "search",
+            "There is nothing here",
+            "The address is wrong, or what it led to is not for you to see.",
+        )
+    }
+
+    /// 403; `who` says who may see it: "Only accountants and administrators see company earnings."
+    #[must_use]
+    pub fn forbidden(who: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "lock", "This page is not open to you", who)
+    }
+
+    /// 403 for a form without the token of the session that sends it.
+    #[must_use]
+    pub fn stale_form() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "rotate-cw",
+            "The form was open for too long",
+            "Nothing was changed. Go back, reload the page and send it again.",
+        )
+    }
+
+    /// 409: the state of things does not allow it; `why` says so in a sentence.
+    #[must_use]
+    pub fn conflict(why: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::CONFLICT, "circle-alert", "That is not possible", why)
+    }
+
+    /// 429: too much at once from one person.
+    #[must_use]
+    pub fn too_many_requests(wait: Duration) -> Self {
+        Self {
+            try_again: Some(wait),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "clock",
+                "That was too much at once",
+                "The page loads again by itself in a moment.",
+            )
+        }
+    }
+
+    /// 503: the service's own database does not answer.
+    #[must_use]
+    pub fn unavailable() -> Self {
+        Self {
+            try_again: Some(TRY_AGAIN),
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "cloud-off",
+                "Not available at the moment",
+                "Nothing is lost. The page tries again by itself every few seconds.",
+            )
+        }
+    }
+
+    /// 503: Keycloak does not answer, so nobody can log in anew (DESIGN.md section 8).
+    #[must_use]
+    pub fn sign_in_unavailable() -> Self {
+        Self {
+            try_again: Some(TRY_AGAIN),
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "cloud-off",
+                "Sign-in is not available now",
+                "Trying again every few seconds. Whoever is signed in can work on.",
+            )
+        }
+    }
+
+    /// 500 that shows nothing but the id under which the log speaks of it.
+    #[must_use]
+    pub fn internal(request_id: impl Into<String>) -> Self {
+        Self {
+            request_id: Some(request_id.into()),
+            ..Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "triangle-alert",
+                "Something went wrong here",
+                "It is recorded. If it happens again, give this number to your administrator.",
+            )
+        }
+    }
+
+    /// For somebody who is logged in.
+    #[must_use]
+    pub fn within(self, shell: Shell) -> ShellProblem {
+        ShellProblem {
+            shell,
+            problem: self,
+        }
+    }
+
+    /// For somebody who is not, or of whom nothing can be known now; `home` is where the one link leads.
+    #[must_use]
+    pub fn plain(self, frame: Frame, home: impl Into<String>) -> PlainProblem {
+        PlainProblem {
+            frame,
+            home: home.into(),
+            problem: self,
+        }
+    }
+
+    fn respond(&self, page: &impl Template) -> Response {
+        let mut response = match page.render() {
+            Ok(html) => (self.status, Html(html)).into_response(),
+            Err(error) => {
+                tracing::error!(%error, "a problem page cannot be rendered");
+                self.status.into_response()
+            }
+        };
+        if let Some(wait) = self.try_again {
+            let seconds = HeaderValue::from(wait.as_secs());
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
+        response
+    }
+}
+
+/// A problem page with menu.
+#[derive(Debug, Clone, Template)]
+#[template(path = "problem.html")]
+pub struct ShellProblem {
+    shell: Shell,
+    problem: PageProblem,
+}
+
+/// A problem page on its own.
+#[derive(Debug, Clone, Template)]
+#[template(path = "plain_problem.html")]
+pub struct PlainProblem {
+    frame: Frame,
+    home: String,
+    problem: PageProblem,
+}
+
+impl IntoResponse for ShellProblem {
+    fn into_response(self) -> Response {
+        self.problem.respond(&self)
+    }
+}
+
+impl IntoResponse for PlainProblem {
+    fn into_response(self) -> Response {
+        self.problem.respond(&self)
+    }
+}
