@@ -15,3 +15,7 @@ pub mod backoff;
 pub mod rabbit;
 pub mod signal;
 pub mod ui;
+pub mod auth;
+pub mod outbound;
+pub mod peer;
+pub mod rate_limit;

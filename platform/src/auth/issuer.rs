@@ -1,0 +1,312 @@
+//! The issuer: its discovery document and keys, fetched when first needed and kept however old.
+//!
+//! A process starts and goes on while the issuer is down: keys that were seen once are good until a
+//! newer set arrives.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::Duration,
+};
+
+use arc_swap::ArcSwapOption;
+use jsonwebtoken::{
+    Algorithm, AlgorithmFamily, DecodingKey,
+    jwk::{Jwk, JwkSet, PublicKeyUse},
+};
+use openidconnect::{
+    HttpRequest, HttpResponse, IssuerUrl, ProviderMetadataWithLogout,
+    core::CoreJsonWebKeySet,
+    http,
+};
+use reqwest::{Client, StatusCode};
+use serde::de::DeserializeOwned;
+use tokio::{sync::Mutex, time::Instant};
+
+use super::IdentityConfig;
+use crate::{
+    backoff::Backoff,
+    lifecycle::Lifecycle,
+    outbound::{self, Timeouts},
+    sources::Sources,
+};
+
+/// How often keys are fetched without a reason.
+const REFRESH: Duration = Duration::from_mins(10);
+/// The shortest time between two fetches because of an unknown key.
+const UNKNOWN_KEY_PAUSE: Duration = Duration::from_secs(10);
+/// The first and the longest pause after a failed fetch.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The largest document that is read, in bytes.
+const MAX_DOCUMENT: usize = 1024 * 1024;
+
+/// The issuer cannot be asked, and was never asked before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the identity provider cannot be reached")]
+pub struct IssuerUnavailable {
+    /// The pause before the next fetch.
+    pub retry_after: Duration,
+}
+
+/// An issuer that cannot be used at all.
+#[derive(Debug, thiserror::Error)]
+pub enum IssuerError {
+    /// The configured issuer is no URL.
+    #[error("the issuer is no URL")]
+    Url(#[source] url::ParseError),
+    /// No HTTP client can be made.
+    #[error("no HTTP client can be made")]
+    Client(#[source] reqwest::Error),
+}
+
+/// Why a document could not be fetched.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FetchError {
+    #[error("the request failed")]
+    Transport(#[source] reqwest::Error),
+    #[error("the answer was {0}")]
+    Status(StatusCode),
+    #[error("the document is too large")]
+    TooLarge,
+    #[error("the document cannot be read")]
+    Unreadable(#[source] serde_json::Error),
+    #[error("the document speaks for the issuer {0}")]
+    OtherIssuer(String),
+    #[error("the answer cannot be passed on")]
+    Http(#[source] http::Error),
+}
+
+/// One issuer; clones share what was fetched.
+#[derive(Debug, Clone)]
+pub struct Issuer {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    url: IssuerUrl,
+    http: Client,
+    known: ArcSwapOption<Provider>,
+    fetching: Mutex<Fetching>,
+}
+
+/// Guarded by the lock that lets one fetch run at a time.
+#[derive(Debug)]
+struct Fetching {
+    pauses: Backoff,
+    not_before: Instant,
+}
+
+/// What the issuer published, as of one moment.
+#[derive(Debug)]
+pub(super) struct Provider {
+    pub(super) metadata: ProviderMetadataWithLogout,
+    keys: HashMap<String, Arc<VerificationKey>>,
+}
+
+/// A public key of the issuer.
+#[derive(Debug)]
+pub(super) struct VerificationKey {
+    pub(super) key: DecodingKey,
+    family: AlgorithmFamily,
+    algorithm: Option<Algorithm>,
+}
+
+impl VerificationKey {
+    /// A key for signatures; none for encryption keys and symmetric ones.
+    fn from_jwk(jwk: &Jwk) -> Option<Self> {
+        let for_signatures = matches!(
+            jwk.common.public_key_use,
+            None | Some(PublicKeyUse::Signature)
+        );
+        let key = DecodingKey::from_jwk(jwk).ok().filter(|_| for_signatures)?;
+        let family = key.family();
+        let algorithm = match jwk.common.key_algorithm {
+            Some(named) => Some(named.to_string().parse().ok()?),
+            None => None,
+        };
+        (family != AlgorithmFamily::Hmac).then_some(Self {
+            key,
+            family,
+            algorithm,
+        })
+    }
+
+    /// Whether the key may check signatures of `algorithm`: the key decides, not the token.
+    pub(super) fn fits(&self, algorithm: Algorithm) -> bool {
+        self.family == algorithm.family()
+            && self.algorithm.is_none_or(|named| named == algorithm)
+    }
+}
+
+impl Issuer {
+    /// The issuer of the settings; nothing is fetched yet.
+    ///
+    /// # Errors
+    /// When the URL cannot be read or no HTTP client can be made.
+    pub fn try_new(config: &IdentityConfig, sources: &Sources) -> Result<Self, IssuerError> {
+        let url = IssuerUrl::new(config.issuer.clone()).map_err(IssuerError::Url)?;
+        let http = outbound::client(Timeouts {
+            connect: Duration::from_secs(1),
+            request: Duration::from_secs(5),
+        })
+        .map_err(IssuerError::Client)?;
+        let pauses = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE, sources.rng());
+        Ok(Self {
+            inner: Arc::new(Inner {
+                url,
+                http,
+                known: ArcSwapOption::empty(),
+                fetching: Mutex::new(Fetching {
+                    pauses,
+                    not_before: Instant::now(),
+                }),
+            }),
+        })
+    }
+
+    /// The issuer's name, as its tokens carry it.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.inner.url.as_str()
+    }
+
+    /// Fetches at once and then every ten minutes, so that rotated keys are known before they are
+    /// needed; after a failure sooner.
+    pub fn spawn_refresh(&self, lifecycle: &Lifecycle) {
+        let issuer = self.clone();
+        let stopping = lifecycle.stopping();
+        lifecycle.spawn("issuer refresh", async move {
+            loop {
+                let pause = match issuer.refresh().await {
+                    Ok(_) => REFRESH,
+                    Err(unavailable) => unavailable.retry_after,
+                };
+                let waited = stopping.run_until_cancelled(tokio::time::sleep(pause)).await;
+                if waited.is_none() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// What the issuer last published, fetched now when nothing is known yet.
+    pub(super) async fn provider(&self) -> Result<Arc<Provider>, IssuerUnavailable> {
+        match self.inner.known.load_full() {
+            Some(provider) => Ok(provider),
+            None => self.refresh().await,
+        }
+    }
+
+    /// The key called `kid`; an unknown name causes one fetch, but not one per token.
+    pub(super) async fn key(
+        &self,
+        kid: &str,
+    ) -> Result<Option<Arc<VerificationKey>>, IssuerUnavailable> {
+        let provider = self.provider().await?;
+        if let Some(key) = provider.keys.get(kid) {
+            return Ok(Some(Arc::clone(key)));
+        }
+        // Without a newer set the answer is that of the older one, so a failed fetch is no failure.
+        let newer = self.refresh().await.unwrap_or(provider);
+        Ok(newer.keys.get(kid).map(Arc::clone))
+    }
+
+    /// One fetch at a time and never within the pause; who comes second gets what the first brought.
+    async fn refresh(&self) -> Result<Arc<Provider>, IssuerUnavailable> {
+        let before = self.inner.known.load_full();
+        let mut fetching = self.inner.fetching.lock().await;
+        let now = Instant::now();
+        let known = self.inner.known.load_full();
+        let is_newer = match (&before, &known) {
+            (Some(before), Some(known)) => !Arc::ptr_eq(before, known),
+            (before, known) => before.is_none() && known.is_some(),
+        };
+        if is_newer || now < fetching.not_before {
+            let retry_after = fetching.not_before.saturating_duration_since(now);
+            return known.ok_or(IssuerUnavailable { retry_after });
+        }
+        match self.fetch().await {
+            Ok(provider) => {
+                let provider = Arc::new(provider);
+                self.inner.known.store(Some(Arc::clone(&provider)));
+                fetching.pauses.reset();
+                fetching.not_before = Instant::now() + UNKNOWN_KEY_PAUSE;
+                Ok(provider)
+            }
+            Err(error) => {
+                let retry_after = fetching.pauses.next_pause();
+                fetching.not_before = Instant::now() + retry_after;
+                let cause: &dyn std::error::Error = &error;
+                tracing::warn!(cause, ?retry_after, "the issuer's keys cannot be fetched");
+                Err(IssuerUnavailable { retry_after })
+            }
+        }
+    }
+
+    async fn fetch(&self) -> Result<Provider, FetchError> {
+        let issuer = self.inner.url.as_str();
+        let discovery = format!(
+            "{}/.well-known/openid-configuration",
+            issuer.trim_end_matches('/')
+        );
+        let metadata: ProviderMetadataWithLogout = self.get(&discovery).await?;
+        if metadata.issuer() != &self.inner.url {
+            return Err(FetchError::OtherIssuer(metadata.issuer().to_string()));
+        }
+        let published: serde_json::Value = self.get(metadata.jwks_uri().as_str()).await?;
+        let for_login: CoreJsonWebKeySet =
+            serde_json::from_value(published.clone()).map_err(FetchError::Unreadable)?;
+        let for_tokens: JwkSet =
+            serde_json::from_value(published).map_err(FetchError::Unreadable)?;
+        let keys = for_tokens
+            .keys
+            .iter()
+            .filter_map(|jwk| {
+                let kid = jwk.common.key_id.clone()?;
+                Some((kid, Arc::new(VerificationKey::from_jwk(jwk)?)))
+            })
+            .collect();
+        Ok(Provider {
+            metadata: metadata.set_jwks(for_login),
+            keys,
+        })
+    }
+
+    async fn get<T: DeserializeOwned>(&self, url: &str) -> Result<T, FetchError> {
+        let request = self.inner.http.get(url).build().map_err(FetchError::Transport)?;
+        let response = self.execute(request).await?;
+        if response.status() != StatusCode::OK {
+            return Err(FetchError::Status(response.status()));
+        }
+        serde_json::from_slice(response.body()).map_err(FetchError::Unreadable)
+    }
+
+    /// Sends a request of the `openidconnect` crate, which brings no HTTP client of its own.
+    pub(super) async fn send(&self, request: HttpRequest) -> Result<HttpResponse, FetchError> {
+        let request = request.try_into().map_err(FetchError::Transport)?;
+        self.execute(request).await
+    }
+
+    async fn execute(&self, request: reqwest::Request) -> Result<HttpResponse, FetchError> {
+        let mut answer = self
+            .inner
+            .http
+            .execute(request)
+            .await
+            .map_err(FetchError::Transport)?;
+        let mut response = http::Response::builder().status(answer.status());
+        for (name, value) in answer.headers() {
+            response = response.header(name, value);
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(FetchError::Transport)? {
+            if body.len() + chunk.len() > MAX_DOCUMENT {
+                return Err(FetchError::TooLarge);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        response.body(body).map_err(FetchError::Http)
+    }
+}
