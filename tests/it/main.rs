@@ -8,4 +8,5 @@
 
 mod architecture;
 mod contracts;
+mod finance;
 mod support;

@@ -68,5 +68,8 @@ pub(crate) fn rust_files(folder: impl AsRef<Path>) -> Vec<PathBuf> {
 
 /// Whether all of `path` is test code; unit tests at the end of a source file count as source.
 pub(crate) fn is_test(path: &Path) -> bool {
-    path.starts_with("tests") || path.iter().any(|part| part == "tests" || part == "tests.rs")
+    path.starts_with("tests")
+        || path
+            .iter()
+            .any(|part| part == "tests" || part == "tests.rs")
 }

@@ -1,0 +1,3 @@
+//! The ledger and what feeds it.
+
+mod immutability;

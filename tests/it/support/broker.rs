@@ -1,0 +1,189 @@
+//! A virtual host of its own for each test, with the whole topology and the rights of the product.
+
+use anyhow::{Context as _, Result, ensure};
+use contracts::{
+    Message,
+    topology::{self, Publisher},
+};
+use lapin::{
+    BasicProperties, Channel, Connection, ConnectionProperties,
+    message::BasicGetMessage,
+    options::{
+        BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
+        QueueDeclareOptions,
+    },
+    types::FieldTable,
+};
+use platform::{config::Secret, rabbit::BrokerConfig};
+use reqwest::Method;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{environment::environment, http};
+
+/// What each account may configure, write and read; the same as in the real environments.
+const RIGHTS: [(&str, &str, &str, &str); 4] = [
+    ("setup", ".*", ".*", ".*"),
+    ("auth", "^$", "^auth$", "^$"),
+    (
+        "tasks",
+        "^$",
+        r"^tasks(\.queues)?$",
+        r"^tasks\.(auth|finance)(\.dead|\.retry\..*)?$",
+    ),
+    (
+        "finance",
+        "^$",
+        r"^finance(\.queues)?$",
+        r"^finance\.(auth|tasks)(\.dead|\.retry\..*)?$",
+    ),
+];
+
+/// A virtual host with a connection that may do everything in it.
+#[derive(Debug)]
+pub(crate) struct TestBroker {
+    vhost: String,
+    connection: Connection,
+    /// In confirm mode.
+    channel: Channel,
+}
+
+impl TestBroker {
+    /// Makes the virtual host and declares everything in it.
+    pub(crate) async fn create() -> Result<Self> {
+        let vhost = format!("it_{}", Uuid::now_v7().simple());
+        manage(Method::PUT, &format!("vhosts/{vhost}"), json!({})).await?;
+        for (account, configure, write, read) in RIGHTS {
+            let rights = json!({"configure": configure, "write": write, "read": read});
+            manage(
+                Method::PUT,
+                &format!("permissions/{vhost}/{account}"),
+                rights,
+            )
+            .await?;
+        }
+        let setup_url = environment().amqp("setup", &vhost);
+        let config = BrokerConfig {
+            url: Secret::new(setup_url.as_str()),
+            setup_url: Some(Secret::new(setup_url.as_str())),
+        };
+        platform::rabbit::declare(&config).await?;
+        let connection = Connection::connect(&setup_url, ConnectionProperties::default()).await?;
+        let channel = connection.create_channel().await?;
+        channel
+            .confirm_select(ConfirmSelectOptions::default())
+            .await?;
+        Ok(Self {
+            vhost,
+            connection,
+            channel,
+        })
+    }
+
+    /// What `service` connects with.
+    pub(crate) fn url(&self, service: Publisher) -> String {
+        environment().amqp(service.exchange(), &self.vhost)
+    }
+
+    /// Publishes `message` as its service would, under a message id of its own.
+    pub(crate) async fn publish<M: Message>(&self, message: &M) -> Result<()> {
+        self.publish_as(Uuid::now_v7(), message).await
+    }
+
+    /// Publishes `message` under `message_id`.
+    pub(crate) async fn publish_as<M: Message>(&self, message_id: Uuid, message: &M) -> Result<()> {
+        let body = serde_json::to_vec(message)?;
+        let properties = BasicProperties::default()
+            .with_content_type("application/json".into())
+            .with_delivery_mode(2)
+            .with_message_id(message_id.to_string().into())
+            .with_type(M::KEY.into());
+        self.publish_bytes(M::KEY, properties, &body).await
+    }
+
+    /// Publishes any bytes to the exchange that `key` names, and waits for the broker's confirm.
+    pub(crate) async fn publish_bytes(
+        &self,
+        key: &str,
+        properties: BasicProperties,
+        body: &[u8],
+    ) -> Result<()> {
+        let exchange = key.split('.').next().unwrap_or(key);
+        let options = BasicPublishOptions::default();
+        let confirm = self
+            .channel
+            .basic_publish(exchange.into(), key.into(), options, body, properties)
+            .await?
+            .await?;
+        ensure!(confirm.is_ack(), "the broker refused {key}");
+        Ok(())
+    }
+
+    /// Takes the next message out of `queue`.
+    pub(crate) async fn take(&self, queue: &str) -> Result<Option<BasicGetMessage>> {
+        let taken = self
+            .channel
+            .basic_get(queue.into(), BasicGetOptions::default())
+            .await?;
+        if let Some(message) = &taken {
+            message.acker.ack(BasicAckOptions::default()).await?;
+        }
+        Ok(taken)
+    }
+
+    /// How many messages wait in `queue`, not counting those that a consumer holds.
+    pub(crate) async fn depth(&self, queue: &str) -> Result<u32> {
+        let options = QueueDeclareOptions {
+            passive: true,
+            ..QueueDeclareOptions::default()
+        };
+        let queue = self
+            .channel
+            .queue_declare(queue.into(), options, FieldTable::default())
+            .await?;
+        Ok(queue.message_count())
+    }
+
+    /// The queues in which messages wait.
+    pub(crate) async fn remaining(&self) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        for queue in topology::queues() {
+            let depth = self.depth(&queue.name).await?;
+            if depth > 0 {
+                found.push(format!("{}: {depth}", queue.name));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Deletes the virtual host; one that a failed test leaves behind can be looked at.
+    pub(crate) async fn remove(self) -> Result<()> {
+        self.connection.close(200, "done".into()).await?;
+        manage(
+            Method::DELETE,
+            &format!("vhosts/{}", self.vhost),
+            Value::Null,
+        )
+        .await
+    }
+}
+
+/// One call of the management interface.
+async fn manage(method: Method, path: &str, body: Value) -> Result<()> {
+    let environment = environment();
+    let account = environment
+        .amqp_urls
+        .get("setup")
+        .context("no broker account setup")?;
+    let url = environment
+        .rabbitmq_management_url
+        .join(&format!("/api/{path}"))?;
+    let answer = http::client()?
+        .request(method, url)
+        .basic_auth(account.username(), account.password())
+        .json(&body)
+        .send()
+        .await?;
+    ensure!(answer.status().is_success(), "{path}: {}", answer.status());
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! A database of its own for each test, copied from a template that the migrations made.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use anyhow::{Context as _, Result};
+use migrations::Database;
+use sqlx::{
+    AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool, postgres::PgPoolOptions,
+};
+use uuid::Uuid;
+
+use super::environment::environment;
+
+/// One database of one service.
+#[derive(Debug)]
+pub(crate) struct TestDatabase {
+    name: String,
+    owner: &'static str,
+    /// Reads and writes as the superuser, past every grant.
+    pub(crate) superuser: PgPool,
+}
+
+impl TestDatabase {
+    /// Copies the template of `database`, which the first test that needs it makes.
+    pub(crate) async fn create(database: Database) -> Result<Self> {
+        let owner = owner_of(database);
+        let template = prepare_template(database).await?;
+        let name = format!("it_{owner}_{}", Uuid::now_v7().simple());
+        let mut maintenance = connect("postgres").await?;
+        let create = format!("CREATE DATABASE {name} OWNER {owner} TEMPLATE {template}");
+        maintenance.execute(AssertSqlSafe(create)).await?;
+        maintenance.close().await?;
+        let superuser = PgPoolOptions::new()
+            .max_connections(2)
+            .connect(&environment().postgres("postgres", &name))
+            .await?;
+        Ok(Self {
+            name,
+            owner,
+            superuser,
+        })
+    }
+
+    /// What the service connects with: a role that owns nothing.
+    pub(crate) fn application_url(&self) -> String {
+        environment().postgres(&format!("{}_app", self.owner), &self.name)
+    }
+
+    /// What `migrate` connects with.
+    pub(crate) fn owner_url(&self) -> String {
+        environment().postgres(self.owner, &self.name)
+    }
+
+    /// The number of rows in `table` that satisfy `condition`.
+    pub(crate) async fn count(&self, table: &str, condition: &str) -> Result<i64> {
+        let query = format!("SELECT count(*) FROM {table} WHERE {condition}");
+        Ok(sqlx::query_scalar(AssertSqlSafe(query))
+            .fetch_one(&self.superuser)
+            .await?)
+    }
+
+    /// Drops the database; one that a failed test leaves behind can be looked at.
+    pub(crate) async fn remove(self) -> Result<()> {
+        self.superuser.close().await;
+        let mut maintenance = connect("postgres").await?;
+        let drop = format!("DROP DATABASE {} WITH (FORCE)", self.name);
+        maintenance.execute(AssertSqlSafe(drop)).await?;
+        Ok(maintenance.close().await?)
+    }
+}
+
+fn owner_of(database: Database) -> &'static str {
+    match database {
+        Database::Tasks => "tasks",
+        Database::Finance => "finance",
+        Database::Auth => "auth",
+    }
+}
+
+/// The name of the template, made if it is missing; another set of migrations has another name.
+async fn prepare_template(database: Database) -> Result<String> {
+    let owner = owner_of(database);
+    let template = format!("it_template_{owner}_{:016x}", fingerprint(database));
+    let mut maintenance = connect("postgres").await?;
+    // Tests run in processes of their own: whoever holds the lock makes the template.
+    maintenance
+        .execute("SELECT pg_advisory_lock(hashtext('it_template'))")
+        .await?;
+    let exists: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+            .bind(&template)
+            .fetch_one(&mut maintenance)
+            .await?;
+    if !exists {
+        // Made under another name first, so that a template half made is never taken for one.
+        let draft = format!("it_draft_{owner}");
+        maintenance
+            .execute(AssertSqlSafe(format!(
+                "DROP DATABASE IF EXISTS {draft} WITH (FORCE)"
+            )))
+            .await?;
+        maintenance
+            .execute(AssertSqlSafe(format!(
+                "CREATE DATABASE {draft} OWNER {owner}"
+            )))
+            .await?;
+        database
+            .migrate(&environment().postgres(owner, &draft))
+            .await?;
+        maintenance
+            .execute(AssertSqlSafe(format!(
+                "ALTER DATABASE {draft} RENAME TO {template}"
+            )))
+            .await?;
+    }
+    maintenance.close().await?;
+    Ok(template)
+}
+
+fn fingerprint(database: Database) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for migration in database.migrator().iter() {
+        migration.checksum.hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+async fn connect(database: &str) -> Result<PgConnection> {
+    PgConnection::connect(&environment().postgres("postgres", database))
+        .await
+        .with_context(|| format!("cannot connect to {database}"))
+}
