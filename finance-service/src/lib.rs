@@ -1,1 +1,4 @@
-//! Placeholder.
+//! Prices, ledger and accounts: everything the task exchange knows of money.
+
+pub mod domain;
+pub mod store;

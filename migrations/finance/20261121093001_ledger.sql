@@ -13,7 +13,8 @@ CREATE TABLE task_price (
 -- check per row would be paid on the hot path for nothing.
 CREATE TABLE transfer (
     id uuid PRIMARY KEY,
-    kind text NOT NULL CHECK (kind IN ('fee', 'reward', 'payout', 'correction')),
+    kind text NOT NULL,
+    -- Whose the employee account is, is said by the column employee.
     debit_account text NOT NULL,
     credit_account text NOT NULL,
     amount_cents bigint NOT NULL CHECK (amount_cents > 0),
@@ -30,15 +31,15 @@ CREATE TABLE transfer (
     late_from_day date,
     payout_id uuid,
     reason text,
-    CHECK (debit_account <> credit_account),
     CHECK (late_from_day < business_day),
     CONSTRAINT transfer_accounts_match_kind CHECK (
         CASE kind
-            WHEN 'fee' THEN debit_account = 'employee:' || employee AND credit_account = 'company'
-            WHEN 'reward' THEN debit_account = 'company' AND credit_account = 'employee:' || employee
-            WHEN 'payout' THEN debit_account = 'employee:' || employee AND credit_account = 'payouts'
-            WHEN 'correction' THEN 'employee:' || employee IN (debit_account, credit_account)
-                AND 'company' IN (debit_account, credit_account)
+            WHEN 'fee' THEN debit_account = 'employee' AND credit_account = 'company'
+            WHEN 'reward' THEN debit_account = 'company' AND credit_account = 'employee'
+            WHEN 'payout' THEN debit_account = 'employee' AND credit_account = 'payouts'
+            WHEN 'correction' THEN (debit_account, credit_account)
+                IN (('employee', 'company'), ('company', 'employee'))
+            ELSE false
         END
     ),
     CONSTRAINT transfer_details_match_kind CHECK (

@@ -4,7 +4,6 @@ CREATE TABLE task_cache (
     task_uuid uuid PRIMARY KEY,
     number bigint NOT NULL,
     title text NOT NULL,
-    reference text,
     -- The timestamp of the last applied event.
     guard timestamptz NOT NULL,
     fetched_at timestamptz NOT NULL

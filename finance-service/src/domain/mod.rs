@@ -1,5 +1,5 @@
 //! The rules of money, free of databases, brokers and the wall clock (DESIGN.md section 4, M1 to M7).
-#![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::float_arithmetic))]
 
 pub mod account;
 pub mod calendar;

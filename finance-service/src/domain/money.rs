@@ -28,7 +28,11 @@ impl Amount {
     /// # Errors
     /// [`MoneyError::NotPositive`] for zero and below.
     pub const fn try_new(cents: i64) -> Result<Self, MoneyError> {
-        if cents > 0 { Ok(Self(cents)) } else { Err(MoneyError::NotPositive(cents)) }
+        if cents > 0 {
+            Ok(Self(cents))
+        } else {
+            Err(MoneyError::NotPositive(cents))
+        }
     }
 
     /// The amount in minor units.
@@ -79,7 +83,11 @@ impl Turnover {
         let (Some(credits), Some(debits), Some(transfers)) = (credits, debits, transfers) else {
             return Err(MoneyError::OutOfRange);
         };
-        *self = Self { credits, debits, transfers };
+        *self = Self {
+            credits,
+            debits,
+            transfers,
+        };
         Ok(())
     }
 
@@ -157,7 +165,10 @@ mod tests {
         turnover.add(Side::Credit, amount(3_000)).unwrap();
         turnover.add(Side::Debit, amount(2_000)).unwrap();
         assert_eq!(turnover.balance().cents(), -300);
-        assert_eq!((turnover.credits(), turnover.debits(), turnover.transfers()), (3_000, 3_300, 3));
+        assert_eq!(
+            (turnover.credits(), turnover.debits(), turnover.transfers()),
+            (3_000, 3_300, 3)
+        );
     }
 
     #[test]
@@ -165,7 +176,10 @@ mod tests {
         let mut turnover = Turnover::default();
         turnover.add(Side::Debit, amount(i64::MAX)).unwrap();
         let before = turnover;
-        assert_eq!(turnover.add(Side::Debit, amount(1)), Err(MoneyError::OutOfRange));
+        assert_eq!(
+            turnover.add(Side::Debit, amount(1)),
+            Err(MoneyError::OutOfRange)
+        );
         assert_eq!(turnover, before);
         assert_eq!(turnover.balance().cents(), -i64::MAX);
     }

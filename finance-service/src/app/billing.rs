@@ -1,0 +1,201 @@
+//! Books what happened to tasks: a price on first sight, fees and rewards exactly once (DESIGN.md M2 to M6).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use platform::sources::Sources;
+use sea_orm::DatabaseTransaction;
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::{
+    app::task_cache,
+    domain::{
+        calendar::{Calendar, CalendarError},
+        ledger::{Refusal, TaskEvent, TaskFact, TransferKind},
+        money::{MoneyError, Turnover},
+        pricing::{Price, Tariff},
+    },
+    messaging::publish::{Event, EventPublisher, PublishError},
+    store::{self, StoreError, transfers::NewTransfer},
+};
+
+/// Why a batch of facts could not be booked; nothing of it is kept then.
+#[derive(Debug, Error)]
+pub enum BillingError {
+    /// The ledger could not be read or written.
+    #[error("the ledger is not available")]
+    Store(#[from] StoreError),
+    /// A task has no price although it was just fixed.
+    #[error("task {0} has no price")]
+    Unpriced(Uuid),
+    /// The messages to other services could not be written.
+    #[error("the prices cannot be published")]
+    Publish(#[from] PublishError),
+    /// The configured holidays leave no day to settle an entry on.
+    #[error("an entry belongs to no working day")]
+    Calendar(#[from] CalendarError),
+    /// The sums of one batch do not fit into 64 bits.
+    #[error("the entries of one account cannot be added up")]
+    Money(#[from] MoneyError),
+}
+
+/// What a fact did, when it was not refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It was booked, or has nothing to book.
+    Applied,
+    /// Its transfer was in the ledger already.
+    AlreadyApplied,
+}
+
+/// Books facts; holds all it needs besides the caller's transaction.
+#[derive(Debug, Clone)]
+pub struct Billing {
+    sources: Sources,
+    tariff: Tariff,
+    calendar: Calendar<Tz>,
+    publisher: EventPublisher,
+}
+
+/// The prices of a batch's tasks.
+#[derive(Debug, Default)]
+struct Prices {
+    by_task: HashMap<Uuid, Price>,
+    /// Seen for the first time in this batch.
+    fresh: HashSet<Uuid>,
+}
+
+impl Billing {
+    /// Prices come from `tariff`, working days from `calendar`.
+    pub const fn new(
+        sources: Sources,
+        tariff: Tariff,
+        calendar: Calendar<Tz>,
+        publisher: EventPublisher,
+    ) -> Self {
+        Self { sources, tariff, calendar, publisher }
+    }
+
+    /// Books a batch in the caller's transaction and answers for each fact, in order.
+    ///
+    /// A refused fact leaves no trace. What the others do to the accounts depends neither on their
+    /// order nor on how often they come.
+    ///
+    /// # Errors
+    /// When the whole batch has to be rolled back.
+    pub async fn book(
+        &self,
+        txn: &DatabaseTransaction,
+        facts: &[TaskFact],
+    ) -> Result<Vec<Result<Effect, Refusal>>, BillingError> {
+        let now = self.sources.now();
+        let admitted: Vec<TaskFact> =
+            facts.iter().filter(|fact| fact.admit(now).is_ok()).copied().collect();
+        let prices = self.price(txn, &admitted, now).await?;
+        task_cache::owe(txn, &admitted, &prices.fresh, now).await?;
+
+        let drafts = facts.iter().map(|fact| self.draft(fact, &prices, now));
+        let drafts: Vec<Result<Option<NewTransfer>, Refusal>> = drafts.collect::<Result<_, _>>()?;
+        let transfers: Vec<NewTransfer> =
+            drafts.iter().filter_map(|draft| draft.ok().flatten()).collect();
+        let added = store::transfers::insert(txn, &transfers, now).await?;
+        let (new, repeated): (Vec<_>, Vec<_>) =
+            transfers.into_iter().partition(|transfer| added.contains(&transfer.id));
+        store::balances::add(txn, &turnovers(&new)?).await?;
+        let contradictions = contradictions(txn, &repeated).await?;
+
+        let effect = |draft: Result<Option<NewTransfer>, Refusal>| match draft? {
+            Some(transfer) if !added.contains(&transfer.id) => contradictions
+                .get(&transfer.id)
+                .map_or(Ok(Effect::AlreadyApplied), |refusal| Err(*refusal)),
+            Some(_) | None => Ok(Effect::Applied),
+        };
+        Ok(drafts.into_iter().map(effect).collect())
+    }
+
+    /// The price of every task, drawn and published for those that are seen for the first time.
+    async fn price(
+        &self,
+        txn: &DatabaseTransaction,
+        facts: &[TaskFact],
+        now: DateTime<Utc>,
+    ) -> Result<Prices, BillingError> {
+        let tasks: BTreeSet<Uuid> = facts.iter().map(|fact| fact.task).collect();
+        let mut by_task = store::prices::find(txn, tasks.iter().copied().collect()).await?;
+        let unknown: Vec<Uuid> =
+            tasks.into_iter().filter(|task| !by_task.contains_key(task)).collect();
+        if unknown.is_empty() {
+            return Ok(Prices { by_task, fresh: HashSet::new() });
+        }
+        let mut rng = self.sources.rng();
+        let drawn: Vec<(Uuid, Price)> =
+            unknown.iter().map(|task| (*task, self.tariff.draw(&mut rng))).collect();
+        let fixed = store::prices::insert(txn, &drawn, now).await?;
+        let events = fixed.iter().map(|(task, price)| Event::TaskPriced {
+            task: *task,
+            price: *price,
+            at: now,
+        });
+        self.publisher.append(txn, events).await?;
+        let fresh = fixed.keys().copied().collect();
+        if fixed.len() < unknown.len() {
+            // Another replica saw some of them first: its prices hold.
+            by_task.extend(store::prices::find(txn, unknown).await?);
+        }
+        by_task.extend(fixed);
+        Ok(Prices { by_task, fresh })
+    }
+
+    /// The transfer a fact asks for, if any.
+    fn draft(
+        &self,
+        fact: &TaskFact,
+        prices: &Prices,
+        now: DateTime<Utc>,
+    ) -> Result<Result<Option<NewTransfer>, Refusal>, BillingError> {
+        if let Err(refusal) = fact.admit(now) {
+            return Ok(Err(refusal));
+        }
+        let price = prices.by_task.get(&fact.task);
+        let price = price.ok_or(BillingError::Unpriced(fact.task))?;
+        let Some(posting) = fact.posting(*price) else {
+            return Ok(Ok(None));
+        };
+        let business_day = self.calendar.business_day(posting.at)?;
+        Ok(Ok(Some(NewTransfer { id: self.sources.new_id(), posting, business_day })))
+    }
+}
+
+/// What new transfers add to each employee's account.
+fn turnovers(new: &[NewTransfer]) -> Result<BTreeMap<Uuid, Turnover>, MoneyError> {
+    let mut turnovers: BTreeMap<Uuid, Turnover> = BTreeMap::new();
+    for NewTransfer { posting, .. } in new {
+        turnovers.entry(posting.employee).or_default().add(posting.side(), posting.amount)?;
+    }
+    Ok(turnovers)
+}
+
+/// Those of the repeated transfers that say something else than the ledger, by id.
+///
+/// A fee is known by everything it says, so only a reward can contradict.
+async fn contradictions(
+    txn: &DatabaseTransaction,
+    repeated: &[NewTransfer],
+) -> Result<HashMap<Uuid, Refusal>, StoreError> {
+    let rewards: Vec<&NewTransfer> = repeated
+        .iter()
+        .filter(|transfer| transfer.posting.kind == TransferKind::Reward)
+        .collect();
+    if rewards.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let tasks = rewards.iter().map(|transfer| transfer.posting.task).collect();
+    let completions = store::transfers::completions(txn, tasks).await?;
+    let contradiction = |transfer: &&NewTransfer| {
+        let completion = completions.get(&transfer.posting.task)?;
+        Some((transfer.id, transfer.posting.repeats(*completion).err()?))
+    };
+    Ok(rewards.iter().filter_map(contradiction).collect())
+}

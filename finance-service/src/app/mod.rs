@@ -1,0 +1,4 @@
+//! What Finance does: one transaction per command, and the queries of its pages.
+
+pub mod billing;
+pub mod statements;

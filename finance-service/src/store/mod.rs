@@ -1,0 +1,35 @@
+//! Rows of Finance's database, and the only place that speaks SQL.
+//!
+//! Statements that a batch of messages runs take arrays (`unnest`), so a batch costs as many round
+//! trips as one message. Each inserts or locks its rows in the order of their keys and all
+//! transactions touch the tables in the same order, so replicas wait for each other but never in a
+//! circle.
+
+use sea_orm::{DbBackend, DbErr, Statement, Value};
+use thiserror::Error;
+
+pub mod balances;
+pub mod prices;
+pub mod statements;
+pub mod tasks;
+pub mod transfers;
+
+/// Why rows could not be read or written.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The database refused or is away.
+    #[error("the finance database failed")]
+    Database(#[from] DbErr),
+    /// A row breaks a rule that the database itself should have kept.
+    #[error("a row of {table} cannot be understood: {reason}")]
+    Corrupt {
+        /// Where it was read.
+        table: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+fn statement(sql: &'static str, values: impl IntoIterator<Item = Value>) -> Statement {
+    Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
+}

@@ -1,0 +1,75 @@
+//! The price of each task, fixed by the first insert (DESIGN.md M2).
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult};
+use uuid::Uuid;
+
+use crate::{
+    domain::{money::Amount, pricing::Price},
+    store::{StoreError, statement},
+};
+
+#[derive(FromQueryResult)]
+struct PriceRow {
+    task_uuid: Uuid,
+    fee_cents: i64,
+    reward_cents: i64,
+}
+
+impl TryFrom<PriceRow> for (Uuid, Price) {
+    type Error = StoreError;
+
+    fn try_from(row: PriceRow) -> Result<Self, StoreError> {
+        let amount = |cents| {
+            Amount::try_new(cents).map_err(|refused| StoreError::Corrupt {
+                table: "task_price",
+                reason: refused.to_string(),
+            })
+        };
+        let price = Price {
+            fee: amount(row.fee_cents)?,
+            reward: amount(row.reward_cents)?,
+        };
+        Ok((row.task_uuid, price))
+    }
+}
+
+/// The prices of those tasks that have one.
+pub async fn find(
+    db: &impl ConnectionTrait,
+    tasks: Vec<Uuid>,
+) -> Result<HashMap<Uuid, Price>, StoreError> {
+    let sql = "SELECT task_uuid, fee_cents, reward_cents FROM task_price WHERE task_uuid = ANY($1)";
+    let rows = PriceRow::find_by_statement(statement(sql, [tasks.into()]))
+        .all(db)
+        .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Fixes prices; a task that has one by now keeps it. Yields the prices that were really fixed here.
+pub async fn insert(
+    txn: &DatabaseTransaction,
+    drawn: &[(Uuid, Price)],
+    fixed_at: DateTime<Utc>,
+) -> Result<HashMap<Uuid, Price>, StoreError> {
+    let sql = "\
+        INSERT INTO task_price (task_uuid, fee_cents, reward_cents, fixed_at) \
+        SELECT task, fee, reward, $4 \
+        FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS drawn (task, fee, reward) \
+        ORDER BY task \
+        ON CONFLICT DO NOTHING \
+        RETURNING task_uuid, fee_cents, reward_cents";
+    let tasks: Vec<Uuid> = drawn.iter().map(|(task, _)| *task).collect();
+    let fees: Vec<i64> = drawn.iter().map(|(_, price)| price.fee.cents()).collect();
+    let rewards: Vec<i64> = drawn
+        .iter()
+        .map(|(_, price)| price.reward.cents())
+        .collect();
+    let values = [tasks.into(), fees.into(), rewards.into(), fixed_at.into()];
+    let rows = PriceRow::find_by_statement(statement(sql, values))
+        .all(txn)
+        .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}

@@ -1,0 +1,76 @@
+//! The task cache: the titles and numbers that explain transfers (DESIGN.md section 6).
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult};
+use uuid::Uuid;
+
+use crate::store::{StoreError, statement};
+
+/// What the task board answered for one task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CachedTask {
+    /// The task.
+    pub task: Uuid,
+    /// The number people call it by.
+    pub number: i64,
+    /// Its title.
+    pub title: String,
+    /// The timestamp of the event it was fetched for.
+    pub guard: DateTime<Utc>,
+}
+
+#[derive(FromQueryResult)]
+struct TaskRow {
+    task_uuid: Uuid,
+}
+
+/// Those of the given tasks that are cached as of a later event than the given one.
+pub async fn newer(
+    db: &impl ConnectionTrait,
+    events: &[(Uuid, DateTime<Utc>)],
+) -> Result<HashSet<Uuid>, StoreError> {
+    let sql = "\
+        SELECT task_uuid FROM task_cache \
+        JOIN unnest($1::uuid[], $2::timestamptz[]) AS event (task, at) ON task_uuid = task \
+        WHERE guard > at";
+    let tasks: Vec<Uuid> = events.iter().map(|(task, _)| *task).collect();
+    let times: Vec<DateTime<Utc>> = events.iter().map(|(_, at)| *at).collect();
+    let values = [tasks.into(), times.into()];
+    let rows = TaskRow::find_by_statement(statement(sql, values))
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.task_uuid).collect())
+}
+
+/// Keeps what was fetched, unless a later event is applied already.
+pub async fn save(
+    txn: &DatabaseTransaction,
+    tasks: &[CachedTask],
+    fetched_at: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let sql = "\
+        INSERT INTO task_cache (task_uuid, number, title, guard, fetched_at) \
+        SELECT fetched.*, $5 \
+        FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[]) \
+            AS fetched (task, number, title, guard) \
+        ORDER BY task \
+        ON CONFLICT (task_uuid) DO UPDATE SET \
+            number = excluded.number, title = excluded.title, \
+            guard = excluded.guard, fetched_at = excluded.fetched_at \
+        WHERE task_cache.guard <= excluded.guard";
+    let each = || tasks.iter();
+    let values = [
+        each().map(|task| task.task).collect::<Vec<_>>().into(),
+        each().map(|task| task.number).collect::<Vec<_>>().into(),
+        each()
+            .map(|task| task.title.clone())
+            .collect::<Vec<_>>()
+            .into(),
+        each().map(|task| task.guard).collect::<Vec<_>>().into(),
+        fetched_at.into(),
+    ];
+    txn.execute_raw(statement(sql, values)).await?;
+    Ok(())
+}

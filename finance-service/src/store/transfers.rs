@@ -1,0 +1,142 @@
+//! The ledger: rows are added, never changed (DESIGN.md M4, M5).
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use sea_orm::{DatabaseTransaction, FromQueryResult};
+use uuid::Uuid;
+
+use crate::{
+    domain::{
+        account::Account,
+        ledger::{Completion, Posting, TransferKind},
+    },
+    store::{StoreError, statement},
+};
+
+/// A transfer to be added.
+#[derive(Debug, Clone, Copy)]
+pub struct NewTransfer {
+    /// Its id; ids grow in the order of arrival.
+    pub id: Uuid,
+    /// What it moves.
+    pub posting: Posting,
+    /// The working day whose closing settles it.
+    pub business_day: NaiveDate,
+}
+
+#[derive(FromQueryResult)]
+struct InsertedRow {
+    id: Uuid,
+}
+
+#[derive(FromQueryResult)]
+struct CompletionRow {
+    task_uuid: Uuid,
+    employee: Uuid,
+    event_at: DateTime<Utc>,
+}
+
+/// The name of a kind in the table.
+const fn kind_name(kind: TransferKind) -> &'static str {
+    match kind {
+        TransferKind::Fee => "fee",
+        TransferKind::Reward => "reward",
+    }
+}
+
+/// The name of an account in the table; whose it is stands in the column `employee`.
+const fn account_name(account: Account) -> &'static str {
+    match account {
+        Account::Employee(_) => "employee",
+        Account::Company => "company",
+    }
+}
+
+/// Adds transfers, except those whose business fact is in the ledger already or comes twice in
+/// `transfers`. Yields the ids of the added ones.
+pub async fn insert(
+    txn: &DatabaseTransaction,
+    transfers: &[NewTransfer],
+    recorded_at: DateTime<Utc>,
+) -> Result<HashSet<Uuid>, StoreError> {
+    let sql = "\
+        INSERT INTO transfer (id, kind, debit_account, credit_account, amount_cents, task_uuid, \
+            employee, event_at, business_day, recorded_at) \
+        SELECT new.*, $10 \
+        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::uuid[], \
+            $7::uuid[], $8::timestamptz[], $9::date[]) \
+            AS new (id, kind, debit, credit, amount, task, employee, at, day) \
+        ORDER BY new.task, new.kind, new.employee, new.at, new.id \
+        ON CONFLICT DO NOTHING \
+        RETURNING id";
+    let postings = || transfers.iter().map(|transfer| transfer.posting);
+    let values = [
+        transfers
+            .iter()
+            .map(|transfer| transfer.id)
+            .collect::<Vec<_>>()
+            .into(),
+        postings()
+            .map(|posting| kind_name(posting.kind).to_owned())
+            .collect::<Vec<_>>()
+            .into(),
+        postings()
+            .map(|posting| account_name(posting.debit()).to_owned())
+            .collect::<Vec<_>>()
+            .into(),
+        postings()
+            .map(|posting| account_name(posting.credit()).to_owned())
+            .collect::<Vec<_>>()
+            .into(),
+        postings()
+            .map(|posting| posting.amount.cents())
+            .collect::<Vec<_>>()
+            .into(),
+        postings()
+            .map(|posting| posting.task)
+            .collect::<Vec<_>>()
+            .into(),
+        postings()
+            .map(|posting| posting.employee)
+            .collect::<Vec<_>>()
+            .into(),
+        postings()
+            .map(|posting| posting.at)
+            .collect::<Vec<_>>()
+            .into(),
+        transfers
+            .iter()
+            .map(|transfer| transfer.business_day)
+            .collect::<Vec<_>>()
+            .into(),
+        recorded_at.into(),
+    ];
+    let rows = InsertedRow::find_by_statement(statement(sql, values))
+        .all(txn)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
+/// The completions that rewards were booked for, by task.
+pub async fn completions(
+    txn: &DatabaseTransaction,
+    tasks: Vec<Uuid>,
+) -> Result<HashMap<Uuid, Completion>, StoreError> {
+    let sql = "\
+        SELECT task_uuid, employee, event_at FROM transfer \
+        WHERE kind = 'reward' AND task_uuid = ANY($1)";
+    let rows = CompletionRow::find_by_statement(statement(sql, [tasks.into()]))
+        .all(txn)
+        .await?;
+    let completion = |row: CompletionRow| {
+        (
+            row.task_uuid,
+            Completion {
+                performer: row.employee,
+                at: row.event_at,
+            },
+        )
+    };
+    Ok(rows.into_iter().map(completion).collect())
+}
