@@ -7,6 +7,8 @@
 )]
 
 mod architecture;
+mod broker;
 mod contracts;
 mod finance;
+mod identity;
 mod support;

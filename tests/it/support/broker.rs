@@ -101,7 +101,7 @@ impl TestBroker {
         self.publish_bytes(M::KEY, properties, &body).await
     }
 
-    /// Publishes any bytes to the exchange that `key` names, and waits for the broker's confirm.
+    /// Publishes any bytes to the exchange that `key` names.
     pub(crate) async fn publish_bytes(
         &self,
         key: &str,
@@ -109,6 +109,29 @@ impl TestBroker {
         body: &[u8],
     ) -> Result<()> {
         let exchange = key.split('.').next().unwrap_or(key);
+        self.send(exchange, key, properties, body).await
+    }
+
+    /// Puts `body` into `queue`, one of those that `service` reaches through its own exchange.
+    pub(crate) async fn publish_to_queue(
+        &self,
+        service: Publisher,
+        queue: &str,
+        body: &[u8],
+    ) -> Result<()> {
+        let properties = BasicProperties::default().with_delivery_mode(2);
+        self.send(&topology::queues_exchange(service), queue, properties, body)
+            .await
+    }
+
+    /// Publishes and waits for the broker's confirm.
+    async fn send(
+        &self,
+        exchange: &str,
+        key: &str,
+        properties: BasicProperties,
+        body: &[u8],
+    ) -> Result<()> {
         let options = BasicPublishOptions::default();
         let confirm = self
             .channel

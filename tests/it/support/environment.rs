@@ -18,9 +18,15 @@ pub(crate) struct Environment {
     /// RabbitMQ's management interface, used with the account `setup`.
     pub(crate) rabbitmq_management_url: Url,
     /// Keycloak as its tokens name it.
-    pub(crate) keycloak_url: Url,
+    pub(crate) keycloak_url: String,
     /// The realm.
     pub(crate) realm: String,
+    /// The administrator of Keycloak itself.
+    pub(crate) keycloak_admin_username: String,
+    /// Their password.
+    pub(crate) keycloak_admin_password: String,
+    /// The secrets of the realm's clients by client id.
+    pub(crate) client_secrets: BTreeMap<String, String>,
 }
 
 impl Environment {

@@ -1,9 +1,11 @@
 //! What the tests share: the repository's files, servers, builders and waiting.
 
 pub(crate) mod broker;
+pub(crate) mod builders;
 pub(crate) mod database;
 pub(crate) mod environment;
 pub(crate) mod http;
+pub(crate) mod keycloak;
 pub(crate) mod source;
 pub(crate) mod waiting;
 pub(crate) mod workspace;

@@ -1,0 +1,3 @@
+//! Keycloak's realm, and the bridge from it to the other services.
+
+mod tokens;

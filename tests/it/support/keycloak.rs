@@ -1,0 +1,215 @@
+//! Keycloak as its administrator uses it, and tokens as machines get them.
+
+use anyhow::{Context as _, Result, ensure};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{
+    environment::{Environment, environment},
+    http,
+};
+
+/// Keycloak with the rights of its administrator.
+#[derive(Debug)]
+pub(crate) struct Keycloak {
+    client: Client,
+    environment: &'static Environment,
+    token: String,
+}
+
+impl Keycloak {
+    /// Logs the administrator in; the token lives for a minute, longer than any test needs it.
+    pub(crate) async fn log_in() -> Result<Self> {
+        let environment = environment();
+        let client = http::client()?;
+        let form = [
+            ("grant_type", "password"),
+            ("client_id", "admin-cli"),
+            ("username", &environment.keycloak_admin_username),
+            ("password", &environment.keycloak_admin_password),
+        ];
+        let answer = request_token(&client, "master", &form).await?;
+        let token = answer["access_token"]
+            .as_str()
+            .context("no token for the administrator")?
+            .to_owned();
+        Ok(Self {
+            client,
+            environment,
+            token,
+        })
+    }
+
+    fn call(&self, method: Method, path: &str) -> RequestBuilder {
+        let environment = self.environment;
+        let url = format!(
+            "{}/admin/realms/{}/{path}",
+            environment.keycloak_url, environment.realm
+        );
+        self.client.request(method, url).bearer_auth(&self.token)
+    }
+
+    /// Sends one call and demands that it succeeds.
+    async fn send(&self, method: Method, path: &str, body: &Value) -> Result<Response> {
+        let answer = self.call(method, path).json(body).send().await?;
+        ensure!(
+            answer.status().is_success(),
+            "{path}: {} {}",
+            answer.status(),
+            answer.text().await?
+        );
+        Ok(answer)
+    }
+
+    /// Reads JSON.
+    pub(crate) async fn get(&self, path: &str) -> Result<Value> {
+        let answer = self.call(Method::GET, path).send().await?;
+        ensure!(
+            answer.status() == StatusCode::OK,
+            "{path}: {}",
+            answer.status()
+        );
+        Ok(answer.json().await?)
+    }
+
+    /// Creates a person who may log in.
+    pub(crate) async fn create_person(&self, username: &str) -> Result<Uuid> {
+        let person = json!({
+            "username": username,
+            "email": format!("{username}@example.org"),
+            "firstName": "Test",
+            "lastName": username,
+            "enabled": true,
+        });
+        let answer = self.send(Method::POST, "users", &person).await?;
+        let location = answer
+            .headers()
+            .get("location")
+            .context("the answer names the person")?;
+        let id = location
+            .to_str()?
+            .rsplit('/')
+            .next()
+            .context("the address ends with the id")?;
+        Ok(id.parse()?)
+    }
+
+    /// Changes the fields of a person that `changes` names.
+    pub(crate) async fn change_person(&self, id: Uuid, changes: &Value) -> Result<()> {
+        let path = format!("users/{id}");
+        let mut person = self.get(&path).await?;
+        let fields = person.as_object_mut().context("a person is an object")?;
+        fields.extend(
+            changes
+                .as_object()
+                .context("changes are an object")?
+                .clone(),
+        );
+        self.send(Method::PUT, &path, &person).await.map(drop)
+    }
+
+    /// Gives a person a realm role, as the REST interface does it.
+    pub(crate) async fn give_role(&self, id: Uuid, role: &str) -> Result<()> {
+        let role = self.get(&format!("roles/{role}")).await?;
+        self.send(
+            Method::POST,
+            &format!("users/{id}/role-mappings/realm"),
+            &json!([role]),
+        )
+        .await
+        .map(drop)
+    }
+
+    /// Takes a realm role, as the console does it: on a path of its own.
+    pub(crate) async fn take_role_in_console(&self, id: Uuid, role: &str) -> Result<()> {
+        let found = self.get(&format!("roles/{role}")).await?;
+        let body = json!([{"roleId": found["id"], "roleName": role}]);
+        self.send(
+            Method::POST,
+            &format!("ui-ext/role-mapping-delete/users/{id}"),
+            &body,
+        )
+        .await
+        .map(drop)
+    }
+
+    /// Deletes a person.
+    pub(crate) async fn delete_person(&self, id: Uuid) -> Result<()> {
+        self.send(Method::DELETE, &format!("users/{id}"), &Value::Null)
+            .await
+            .map(drop)
+    }
+
+    /// The representation of a client by the name under which it logs in.
+    pub(crate) async fn client(&self, client_id: &str) -> Result<Value> {
+        let found = self.get(&format!("clients?clientId={client_id}")).await?;
+        found
+            .get(0)
+            .cloned()
+            .with_context(|| format!("the realm has a client {client_id}"))
+    }
+
+    /// The claims of the token of `kind` that a person would get by logging in through a client.
+    pub(crate) async fn example_claims(
+        &self,
+        client_id: &str,
+        kind: &str,
+        person: Uuid,
+    ) -> Result<Value> {
+        let client = self.client(client_id).await?;
+        let id = client["id"].as_str().context("a client has an id")?;
+        let path = format!(
+            "clients/{id}/evaluate-scopes/generate-example-{kind}?scope=openid&userId={person}"
+        );
+        self.get(&path).await
+    }
+}
+
+/// The answer of the token endpoint to `form`, whatever its status.
+async fn request_token(client: &Client, realm: &str, form: &[(&str, &str)]) -> Result<Value> {
+    let url = format!(
+        "{}/realms/{realm}/protocol/openid-connect/token",
+        environment().keycloak_url
+    );
+    Ok(client.post(url).form(form).send().await?.json().await?)
+}
+
+/// What Keycloak answers when `client_id` asks for a token of its own with `scope`.
+pub(crate) async fn ask_for_machine_token(client_id: &str, scope: &str) -> Result<Value> {
+    let environment = environment();
+    let secret = environment
+        .client_secrets
+        .get(client_id)
+        .context("the environment knows the client's secret")?;
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", client_id),
+        ("client_secret", secret),
+        ("scope", scope),
+    ];
+    let form = if scope.is_empty() {
+        &form[..3]
+    } else {
+        &form[..]
+    };
+    request_token(&http::client()?, &environment.realm, form).await
+}
+
+/// A token of `client_id` with `scope`.
+pub(crate) async fn machine_token(client_id: &str, scope: &str) -> Result<String> {
+    let answer = ask_for_machine_token(client_id, scope).await?;
+    let token = answer["access_token"]
+        .as_str()
+        .with_context(|| format!("no token for {client_id}: {answer}"))?;
+    Ok(token.to_owned())
+}
+
+/// The claims of a token, unverified.
+pub(crate) fn claims(token: &str) -> Result<Value> {
+    let payload = token.split('.').nth(1).context("a token has three parts")?;
+    Ok(serde_json::from_slice(
+        &BASE64_URL_SAFE_NO_PAD.decode(payload)?,
+    )?)
+}
