@@ -3,13 +3,11 @@
 -- Trusted since PostgreSQL 13: the owner of the database may create it.
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
 
+-- Where a task is in its life. Narrow, because a reshuffle rewrites every open row.
 CREATE TABLE task (
     id uuid PRIMARY KEY,
     -- What people call it: T-<number>. Gaps are harmless, reuse is impossible.
     number bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
-    title text NOT NULL CHECK (char_length(title) BETWEEN 1 AND 200),
-    description text NOT NULL CHECK (char_length(description) <= 10000),
-    reference text CHECK (char_length(reference) BETWEEN 1 AND 50),
     author_id uuid NOT NULL,
     state text NOT NULL CHECK (state IN ('waiting', 'open', 'completed', 'cancelled')),
     -- Who has it, or had it last.
@@ -31,9 +29,10 @@ CREATE TABLE task (
     )
 );
 
--- The board, in its three orders: by number, by time of assignment, by time of completion.
+-- The board, in its orders: by number, by time of assignment (a task that waits counts from when it
+-- was filed), by time of completion.
 CREATE INDEX task_unfinished ON task (number) WHERE state IN ('waiting', 'open');
-CREATE INDEX task_by_assignment ON task (assigned_at, number) WHERE state = 'open';
+CREATE INDEX task_by_assignment ON task ((coalesce(assigned_at, created_at)), number);
 CREATE INDEX task_by_completion ON task (closed_at, number) WHERE state = 'completed';
 -- What one person has and did; the first also finds the tasks of somebody who was lost (T5).
 CREATE INDEX task_of_performer ON task (performer_id, assigned_at, number) WHERE state = 'open';
@@ -41,13 +40,22 @@ CREATE INDEX task_done_by_performer ON task (performer_id, closed_at, number) WH
 -- The queue of T2: oldest first.
 CREATE INDEX task_waiting ON task (number) WHERE state = 'waiting';
 
+-- What a task says, one row per task. Apart from its state, so that handing a task on neither copies
+-- its description nor indexes the words of it again.
+CREATE TABLE task_text (
+    task_id uuid PRIMARY KEY,
+    title text NOT NULL CHECK (char_length(title) BETWEEN 1 AND 200),
+    description text NOT NULL CHECK (char_length(description) <= 10000),
+    reference text CHECK (char_length(reference) BETWEEN 1 AND 50)
+);
+
 -- Search for any part of a word. The expression is the one that the page queries use.
-CREATE INDEX task_text ON task USING gin (
+CREATE INDEX task_text_search ON task_text USING gin (
     (title || ' ' || coalesce(reference, '') || ' ' || description) gin_trgm_ops
 );
 
--- Who did what when, and why (T6): one row per event of a task. There is no foreign key: the row is
--- written by the statement that writes the task, no task is ever deleted, and a key check per row
+-- Who did what when, and why (T6): one row per event of a task. Like task_text it has no foreign key:
+-- the statement that writes the task writes it too, no task is ever deleted, and a key check per row
 -- would be paid on the hot path for nothing.
 CREATE TABLE task_history (
     task_id uuid NOT NULL,
@@ -75,5 +83,5 @@ CREATE TABLE task_history (
     )
 );
 
-GRANT SELECT, INSERT, UPDATE ON task TO tasks_app;
+GRANT SELECT, INSERT, UPDATE ON task, task_text TO tasks_app;
 GRANT SELECT, INSERT ON task_history TO tasks_app;

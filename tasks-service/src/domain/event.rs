@@ -6,6 +6,7 @@ use super::{
     assignment::Cause,
     id::{TaskId, UserId},
     person::Actor,
+    text::Field,
 };
 
 /// One step in the life of a task (T6): who did what, when and why.
@@ -49,12 +50,4 @@ pub enum Reason {
     Drawn { cause: Cause, candidates: usize },
     /// Picked by the actor of the event.
     Chosen,
-}
-
-/// A text of the task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Field {
-    Title,
-    Description,
-    Reference,
 }

@@ -146,6 +146,26 @@ impl Content {
             }),
         }
     }
+
+    /// Which texts differ in `new`.
+    #[must_use]
+    pub fn changes_to(&self, new: &Self) -> Vec<Field> {
+        let title = (self.title != new.title).then_some(Field::Title);
+        let description = (self.description != new.description).then_some(Field::Description);
+        let reference = (self.reference != new.reference).then_some(Field::Reference);
+        [title, description, reference]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+}
+
+/// One of the texts of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    Title,
+    Description,
+    Reference,
 }
 
 fn within(max: usize, text: &str) -> Result<(), TextError> {
@@ -217,6 +237,24 @@ mod tests {
                 "{bad:?}"
             );
         }
+    }
+
+    #[test]
+    fn changes_name_the_texts_that_differ() {
+        let content = |title, description, reference| {
+            Content::try_new(Typed {
+                title,
+                description,
+                reference,
+            })
+            .unwrap()
+        };
+        let old = content("Fix", "", "");
+        assert_eq!(old.changes_to(&old), []);
+        assert_eq!(
+            old.changes_to(&content("Fix", "more", "ABC-1")),
+            [Field::Description, Field::Reference]
+        );
     }
 
     #[test]

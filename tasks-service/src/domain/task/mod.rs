@@ -7,10 +7,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     assignment::{Cause, Draw},
-    event::{Event, Fact, Field, Reason},
+    event::{Event, Fact, Reason},
     id::{TaskId, UserId},
     person::{Actor, Caller},
-    text::Content,
+    text::Field,
 };
 
 /// Where a task is in its life. `Completed` and `Cancelled` are final.
@@ -43,12 +43,11 @@ pub struct Assignment {
     pub assigned_at: DateTime<Utc>,
 }
 
-/// A task with everything its rules need; the number people call it by is none of their business.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A task with everything its rules need: neither its number nor its texts are among that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Task {
     pub id: TaskId,
     pub author: UserId,
-    pub content: Content,
     pub state: State,
     pub created_at: DateTime<Utc>,
     /// The time of its newest event; the next one is later (T7).
@@ -86,14 +85,12 @@ impl Task {
     pub fn file(
         id: TaskId,
         author: UserId,
-        content: Content,
         draw: Option<Draw>,
         now: DateTime<Utc>,
     ) -> (Self, Vec<Event>) {
         let mut task = Self {
             id,
             author,
-            content,
             state: State::Waiting,
             created_at: now,
             last_event_at: now,
@@ -161,21 +158,21 @@ impl Task {
         )))
     }
 
-    /// Changes what the task says: by its author, a manager or an administrator (T4).
+    /// Notes that these texts of the task change: by its author, a manager or an administrator (T4).
+    ///
+    /// `fields` comes from [`Content::changes_to`](super::text::Content::changes_to); none is no change.
     pub fn edit(
         &mut self,
         by: Caller,
-        content: Content,
+        fields: Vec<Field>,
         now: DateTime<Utc>,
     ) -> Result<Outcome, Refusal> {
         self.allow_author_or_lead(by)?;
         self.ensure_unfinished()?;
-        let fields = changed_fields(&self.content, &content);
         if fields.is_empty() {
             return Ok(Outcome::AlreadyApplied);
         }
         let at = self.next_instant(now);
-        self.content = content;
         Ok(Outcome::Applied(self.record(
             at,
             by.into(),
@@ -312,14 +309,4 @@ impl From<Caller> for Actor {
     fn from(caller: Caller) -> Self {
         Self::Person(caller.id)
     }
-}
-
-fn changed_fields(old: &Content, new: &Content) -> Vec<Field> {
-    let title = (old.title != new.title).then_some(Field::Title);
-    let description = (old.description != new.description).then_some(Field::Description);
-    let reference = (old.reference != new.reference).then_some(Field::Reference);
-    [title, description, reference]
-        .into_iter()
-        .flatten()
-        .collect()
 }

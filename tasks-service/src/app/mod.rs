@@ -1,0 +1,28 @@
+//! What the service can do: one transaction per command, and the questions its pages ask.
+
+pub mod command;
+pub mod file;
+pub mod performers;
+pub mod redraw;
+
+use std::sync::Arc;
+
+use platform::{outbox::OutboxSignal, signal::Signal, sources::Sources};
+use sea_orm::DatabaseConnection;
+
+use self::performers::Performers;
+use crate::domain::assignment::Eligibility;
+
+/// What every command needs; cheap to clone, clones share their state.
+#[derive(Debug, Clone)]
+pub struct App {
+    pub db: DatabaseConnection,
+    pub sources: Sources,
+    /// Tells the relay that there is something to publish.
+    pub outbox: OutboxSignal,
+    /// Tells the job of redraws that people changed.
+    pub people_changed: Signal,
+    /// Whom tasks may be drawn for.
+    pub eligibility: Arc<Eligibility>,
+    pub performers: Performers,
+}

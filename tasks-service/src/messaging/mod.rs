@@ -1,0 +1,3 @@
+//! What leaves the service as messages, and what comes in.
+
+pub mod publish;

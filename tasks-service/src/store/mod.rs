@@ -1,0 +1,35 @@
+//! Rows of the tasks database and what they mean in the domain; no row leaves this folder.
+
+pub mod board;
+pub mod entity;
+pub mod history;
+pub mod performers;
+pub mod prices;
+mod sql;
+pub mod tasks;
+
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
+
+/// Why the store could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database refused or could not be reached.
+    #[error("the database could not do it")]
+    Database(#[from] DbErr),
+    /// A row says what the domain rules out: the database was changed by other hands.
+    #[error("the row of task {task} is corrupt: {fault}")]
+    Corrupt {
+        task: uuid::Uuid,
+        fault: &'static str,
+    },
+}
+
+/// Begins a transaction; dropping it undoes what it did.
+pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, StoreError> {
+    Ok(db.begin().await?)
+}
+
+/// Makes a transaction last.
+pub async fn commit(txn: DatabaseTransaction) -> Result<(), StoreError> {
+    Ok(txn.commit().await?)
+}

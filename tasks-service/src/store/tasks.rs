@@ -1,0 +1,382 @@
+//! Tasks: the aggregate in and out of its row, alone or in batches.
+
+use std::sync::LazyLock;
+
+use chrono::{DateTime, Utc};
+use platform::outbox::{self, OutboxMessage};
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::{Set, Unchanged},
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, FromQueryResult, QueryFilter,
+    QueryOrder, QuerySelect,
+    sea_query::{LockBehavior, LockType},
+};
+use uuid::Uuid;
+
+use super::{
+    StoreError,
+    entity::{task, task_text},
+    history, performers,
+    sql::{array, statement},
+};
+use crate::domain::{
+    assignment::Eligibility,
+    event::Event,
+    id::{TaskId, TaskNumber, UserId},
+    task::{Assignment, State, Task},
+    text::{Content, Typed},
+};
+
+/// A new task with everything that is written along with it.
+#[derive(Debug)]
+pub struct Filing<'a> {
+    pub task: &'a Task,
+    pub content: &'a Content,
+    pub events: &'a [Event],
+    pub messages: &'a [OutboxMessage],
+}
+
+/// A task that changed, with what happened to it.
+#[derive(Debug)]
+pub struct Change {
+    pub task: Task,
+    pub event: Event,
+}
+
+/// The statement of [`file`]: nine parameters of history, twelve of the task, then the outbox.
+static FILE: LazyLock<String> = LazyLock::new(|| {
+    let eligible = performers::eligible_sql("$20", "$21");
+    let messages = outbox::insert_if_sql(22, "EXISTS (SELECT FROM filed)");
+    format!(
+        "WITH filed AS ( \
+             INSERT INTO task \
+                 (id, author_id, state, performer_id, assigned_at, created_at, last_event_at) \
+             SELECT $10, $11, $12, $13, $14, $15, $16 \
+             WHERE $13::uuid IS NULL \
+                 OR EXISTS (SELECT FROM user_cache WHERE user_id = $13 AND {eligible}) \
+             ON CONFLICT (id) DO NOTHING RETURNING id, number), \
+         texts AS ( \
+             INSERT INTO task_text (task_id, title, description, reference) \
+             SELECT id, $17, $18, $19 FROM filed), \
+         events AS ( \
+             INSERT INTO task_history ({columns}) SELECT {values} FROM filed, {unnest}), \
+         messages AS ({messages}) \
+         SELECT number FROM filed",
+        columns = history::COLUMNS,
+        values = history::VALUES,
+        unnest = history::UNNEST,
+    )
+});
+
+/// Writes a new task with its texts, history and messages; `None` when nothing was written, because the
+/// id is taken or its performer is no longer eligible.
+///
+/// By hand and as one statement, which is one transaction: the path that has to keep up with the bare
+/// insert (DESIGN.md section 11) cannot afford a round trip per table. The check of the performer makes
+/// up for a draw among people as they were a few seconds ago.
+pub async fn file(
+    db: &impl ConnectionTrait,
+    filing: Filing<'_>,
+    rule: &Eligibility,
+) -> Result<Option<TaskNumber>, StoreError> {
+    let task = filing.task;
+    let content = filing.content;
+    let state = StateColumns::of(task.state);
+    let reference = content
+        .reference
+        .as_ref()
+        .map(|reference| reference.as_str().to_owned());
+    let mut values = Vec::from(history::columns(filing.events));
+    values.extend([
+        task.id.0.into(),
+        task.author.0.into(),
+        state.word.into(),
+        state.performer.into(),
+        state.assigned_at.into(),
+        task.created_at.into(),
+        task.last_event_at.into(),
+        content.title.as_str().into(),
+        content.description.as_str().into(),
+        reference.into(),
+        rule.roles.clone().into(),
+        rule.excluded_roles.clone().into(),
+    ]);
+    values.extend(outbox::parameters(filing.messages)?);
+    let row = db.query_one_raw(statement(&FILE, values)).await?;
+    row.map(|row| number_of(task.id.0, row.try_get("", "number")?))
+        .transpose()
+}
+
+/// The task for a change: nobody else changes it until the transaction ends.
+pub async fn lock(txn: &DatabaseTransaction, id: TaskId) -> Result<Option<Task>, StoreError> {
+    let row = task::Entity::find_by_id(id.0)
+        .lock_exclusive()
+        .one(txn)
+        .await?;
+    row.map(Task::try_from).transpose()
+}
+
+/// The oldest waiting tasks, locked; those that another replica works on are left to it.
+pub async fn lock_waiting(txn: &DatabaseTransaction, limit: u64) -> Result<Vec<Task>, StoreError> {
+    let rows = task::Entity::find()
+        .filter(task::Column::State.eq(WAITING))
+        .order_by_asc(task::Column::Number)
+        .limit(limit)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .all(txn)
+        .await?;
+    rows.into_iter().map(Task::try_from).collect()
+}
+
+/// Open tasks of people who may not have any (T5), locked; those of another replica are left to it.
+///
+/// By hand: it starts from the few who are not eligible, and looks up their tasks by index.
+pub async fn lock_lost(
+    txn: &DatabaseTransaction,
+    rule: &Eligibility,
+    limit: u64,
+) -> Result<Vec<Task>, StoreError> {
+    let sql = format!(
+        "SELECT task.* FROM user_cache JOIN task ON task.performer_id = user_cache.user_id \
+         WHERE task.state = 'open' AND NOT ({eligible}) \
+         ORDER BY task.number LIMIT $3 FOR UPDATE OF task SKIP LOCKED",
+        eligible = performers::eligible_sql("$1", "$2"),
+    );
+    let values = [
+        rule.roles.clone().into(),
+        rule.excluded_roles.clone().into(),
+        i64::try_from(limit).unwrap_or(i64::MAX).into(),
+    ];
+    let rows = task::Model::find_by_statement(statement(&sql, values))
+        .all(txn)
+        .await?;
+    rows.into_iter().map(Task::try_from).collect()
+}
+
+/// The statement of [`save`]: nine parameters of history, six of the tasks, then the outbox.
+static SAVE: LazyLock<String> = LazyLock::new(|| {
+    let messages = outbox::insert_sql(16);
+    format!(
+        "WITH changed AS ( \
+             UPDATE task SET state = new.state, performer_id = new.performer_id, \
+                 assigned_at = new.assigned_at, closed_at = new.closed_at, \
+                 last_event_at = new.last_event_at \
+             FROM UNNEST($10::uuid[], $11::text[], $12::uuid[], $13::timestamptz[], \
+                 $14::timestamptz[], $15::timestamptz[]) \
+                 AS new (id, state, performer_id, assigned_at, closed_at, last_event_at) \
+             WHERE task.id = new.id), \
+         events AS (INSERT INTO task_history ({columns}) SELECT {values} FROM {unnest}) \
+         {messages}",
+        columns = history::COLUMNS,
+        values = history::VALUES,
+        unnest = history::UNNEST,
+    )
+});
+
+/// Writes tasks that were locked by the same transaction, what happened to each, and what the world is
+/// told of it.
+///
+/// By hand and by arrays: one task or a thousand cost one round trip.
+pub async fn save(
+    txn: &DatabaseTransaction,
+    changes: &[Change],
+    messages: &[OutboxMessage],
+) -> Result<(), StoreError> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let states: Vec<_> = changes
+        .iter()
+        .map(|change| StateColumns::of(change.task.state))
+        .collect();
+    let tasks = || changes.iter().map(|change| &change.task);
+    let mut values = Vec::from(history::columns(changes.iter().map(|change| &change.event)));
+    values.extend([
+        array(tasks().map(|task| Some(task.id.0))),
+        array(states.iter().map(|state| Some(state.word.to_owned()))),
+        array(states.iter().map(|state| state.performer)),
+        array(states.iter().map(|state| state.assigned_at)),
+        array(states.iter().map(|state| state.closed_at)),
+        array(tasks().map(|task| Some(task.last_event_at))),
+    ]);
+    values.extend(outbox::parameters(messages)?);
+    txn.execute_raw(statement(&SAVE, values)).await?;
+    Ok(())
+}
+
+/// What the task says.
+pub async fn content(db: &impl ConnectionTrait, id: TaskId) -> Result<Option<Content>, StoreError> {
+    let row = task_text::Entity::find_by_id(id.0).one(db).await?;
+    row.map(Content::try_from).transpose()
+}
+
+/// Replaces what the task says.
+pub async fn save_content(
+    txn: &DatabaseTransaction,
+    id: TaskId,
+    content: &Content,
+) -> Result<(), StoreError> {
+    let row = task_text::ActiveModel {
+        task_id: Unchanged(id.0),
+        title: Set(content.title.as_str().to_owned()),
+        description: Set(content.description.as_str().to_owned()),
+        reference: Set(content
+            .reference
+            .as_ref()
+            .map(|text| text.as_str().to_owned())),
+    };
+    row.update(txn).await?;
+    Ok(())
+}
+
+/// The number of a task, and who filed it: what a repeated form needs to know.
+pub async fn number_and_author(
+    db: &impl ConnectionTrait,
+    id: TaskId,
+) -> Result<Option<(TaskNumber, UserId)>, StoreError> {
+    let row = task::Entity::find_by_id(id.0).one(db).await?;
+    row.map(|row| Ok((number_of(row.id, row.number)?, UserId(row.author_id))))
+        .transpose()
+}
+
+/// The id of the task with this number.
+pub async fn id_of(
+    db: &impl ConnectionTrait,
+    number: TaskNumber,
+) -> Result<Option<TaskId>, StoreError> {
+    let id: Option<Uuid> = task::Entity::find()
+        .select_only()
+        .column(task::Column::Id)
+        .filter(task::Column::Number.eq(number.get()))
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(id.map(TaskId))
+}
+
+const WAITING: &str = "waiting";
+const OPEN: &str = "open";
+const COMPLETED: &str = "completed";
+const CANCELLED: &str = "cancelled";
+
+/// A state, spread over the columns of its row.
+#[derive(Debug, Clone, Copy)]
+struct StateColumns {
+    word: &'static str,
+    performer: Option<Uuid>,
+    assigned_at: Option<DateTime<Utc>>,
+    closed_at: Option<DateTime<Utc>>,
+}
+
+impl StateColumns {
+    fn of(state: State) -> Self {
+        let (word, assignment, closed_at) = match state {
+            State::Waiting => (WAITING, None, None),
+            State::Open {
+                performer,
+                assigned_at,
+            } => (
+                OPEN,
+                Some(Assignment {
+                    performer,
+                    assigned_at,
+                }),
+                None,
+            ),
+            State::Completed {
+                performer,
+                assigned_at,
+                completed_at,
+            } => (
+                COMPLETED,
+                Some(Assignment {
+                    performer,
+                    assigned_at,
+                }),
+                Some(completed_at),
+            ),
+            State::Cancelled { last, cancelled_at } => (CANCELLED, last, Some(cancelled_at)),
+        };
+        Self {
+            word,
+            performer: assignment.map(|assignment| assignment.performer.0),
+            assigned_at: assignment.map(|assignment| assignment.assigned_at),
+            closed_at,
+        }
+    }
+}
+
+impl TryFrom<task::Model> for Task {
+    type Error = StoreError;
+
+    fn try_from(row: task::Model) -> Result<Self, StoreError> {
+        let assignment = row
+            .performer_id
+            .zip(row.assigned_at)
+            .map(|(user, assigned_at)| Assignment {
+                performer: UserId(user),
+                assigned_at,
+            });
+        let state = match (row.state.as_str(), assignment, row.closed_at) {
+            (WAITING, None, None) => State::Waiting,
+            (
+                OPEN,
+                Some(Assignment {
+                    performer,
+                    assigned_at,
+                }),
+                None,
+            ) => State::Open {
+                performer,
+                assigned_at,
+            },
+            (
+                COMPLETED,
+                Some(Assignment {
+                    performer,
+                    assigned_at,
+                }),
+                Some(completed_at),
+            ) => State::Completed {
+                performer,
+                assigned_at,
+                completed_at,
+            },
+            (CANCELLED, last, Some(cancelled_at)) => State::Cancelled { last, cancelled_at },
+            _ => {
+                return Err(corrupt(
+                    row.id,
+                    "its state and its columns contradict each other",
+                ));
+            }
+        };
+        Ok(Self {
+            id: TaskId(row.id),
+            author: UserId(row.author_id),
+            state,
+            created_at: row.created_at,
+            last_event_at: row.last_event_at,
+        })
+    }
+}
+
+impl TryFrom<task_text::Model> for Content {
+    type Error = StoreError;
+
+    fn try_from(row: task_text::Model) -> Result<Self, StoreError> {
+        let typed = Typed {
+            title: &row.title,
+            description: &row.description,
+            reference: row.reference.as_deref().unwrap_or_default(),
+        };
+        Self::try_new(typed).map_err(|_errors| corrupt(row.task_id, "its texts break the rules"))
+    }
+}
+
+pub(super) fn number_of(task: Uuid, number: i64) -> Result<TaskNumber, StoreError> {
+    TaskNumber::try_new(number).map_err(|_error| corrupt(task, "its number is not positive"))
+}
+
+fn corrupt(task: Uuid, fault: &'static str) -> StoreError {
+    StoreError::Corrupt { task, fault }
+}

@@ -1,0 +1,178 @@
+//! The lists: all tasks of the exchange, and those of the person who looks.
+
+use askama::Template;
+use askama_web::WebTemplate;
+use chrono::{DateTime, NaiveDate, Utc};
+use contracts::tasks::TaskStatus;
+use platform::ui::{Person, ReaderClock, Shell, grouped};
+
+use super::query::{BoardQuery, BoardView, MineQuery, MineView, Order};
+
+/// One task of a list.
+///
+/// Its button sends `POST /tasks/T-<number>/complete` with `csrf_token` and `back`, the address to return to.
+#[derive(Debug, Clone)]
+pub struct TaskRow {
+    /// The number, shown as `T-<number>`.
+    pub number: i64,
+    /// The title.
+    pub title: String,
+    /// The key in an external tracker.
+    pub reference: Option<String>,
+    /// Where it is in its life.
+    pub status: TaskStatus,
+    /// Who has it or had it last.
+    pub performer: Option<Person>,
+    /// What the list is ordered and grouped by: creation, assignment, or the end of a finished task.
+    pub at: DateTime<Utc>,
+    /// Whether the person who looks may mark it done.
+    pub can_complete: bool,
+    /// Whether the person who looks may choose another performer.
+    pub can_assign: bool,
+}
+
+impl TaskRow {
+    /// The address of the task's page.
+    #[must_use]
+    pub fn href(&self) -> String {
+        format!("/tasks/T-{}", self.number)
+    }
+
+    /// Whether the row has a menu.
+    #[must_use]
+    pub fn has_actions(&self) -> bool {
+        self.can_complete || self.can_assign
+    }
+}
+
+/// The rows of one local day.
+#[derive(Debug, Clone)]
+pub struct Day {
+    /// The local date.
+    pub date: NaiveDate,
+    /// In the order of the list.
+    pub rows: Vec<TaskRow>,
+}
+
+impl Day {
+    /// Cuts an ordered list wherever the local date changes.
+    #[must_use]
+    pub fn group(rows: Vec<TaskRow>, clock: &ReaderClock) -> Vec<Self> {
+        let mut days: Vec<Self> = Vec::new();
+        for row in rows {
+            let date = clock.date(row.at);
+            match days.last_mut() {
+                Some(day) if day.date == date => day.rows.push(row),
+                _ => days.push(Self {
+                    date,
+                    rows: vec![row],
+                }),
+            }
+        }
+        days
+    }
+}
+
+/// How many tasks each view has under the same search and performer; `None` where nobody counted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct BoardCounts {
+    /// Open and waiting.
+    pub open: Option<u64>,
+    /// Done since local midnight.
+    pub done_today: Option<u64>,
+    /// All of them.
+    pub all: Option<u64>,
+}
+
+impl BoardCounts {
+    fn of(&self, view: BoardView) -> Option<u64> {
+        match view {
+            BoardView::Open => self.open,
+            BoardView::DoneToday => self.done_today,
+            BoardView::All => self.all,
+        }
+    }
+}
+
+/// `GET /tasks`: every task, grouped by day. Its form sends the fields of [`BoardQuery`].
+#[derive(Debug, Template, WebTemplate)]
+#[template(path = "tasks.html")]
+pub struct BoardPage {
+    /// The frame, at `Section::Tasks`.
+    pub shell: Shell,
+    /// What the address asks for.
+    pub query: BoardQuery,
+    /// Numbers beside the views.
+    pub counts: BoardCounts,
+    /// Whom the list can be narrowed to, by name.
+    pub performers: Vec<Person>,
+    /// This page of the list.
+    pub days: Vec<Day>,
+    /// The cursor of the next page, when there is one.
+    pub next: Option<String>,
+}
+
+impl BoardPage {
+    /// The number beside a view.
+    fn count(&self, view: &BoardView) -> Option<String> {
+        self.counts.of(*view).map(grouped)
+    }
+
+    fn is_chosen(&self, person: &Person) -> bool {
+        self.query.performer == Some(person.id)
+    }
+
+    /// The performer whom the list is narrowed to stays selectable although no task of theirs is open.
+    fn missing_performer(&self) -> Option<String> {
+        let chosen = self.query.performer?;
+        let is_listed = self.performers.iter().any(|person| person.id == chosen);
+        (!is_listed).then(|| chosen.to_string())
+    }
+
+    /// Hits that the present view leaves out.
+    fn hits_elsewhere(&self) -> Option<u64> {
+        let is_narrow_view = self.query.view != BoardView::All;
+        self.counts.all.filter(|&hits| hits > 0 && is_narrow_view)
+    }
+}
+
+/// How many tasks a person has; `None` where nobody counted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct MineCounts {
+    /// Still to be done.
+    pub open: Option<u64>,
+    /// Done.
+    pub done: Option<u64>,
+}
+
+/// `GET /tasks/mine`: the tasks of the person who looks. Its form sends the fields of [`MineQuery`].
+#[derive(Debug, Template, WebTemplate)]
+#[template(path = "mine.html")]
+pub struct MinePage {
+    /// The frame, at `Section::MyTasks`.
+    pub shell: Shell,
+    /// What the address asks for.
+    pub query: MineQuery,
+    /// Numbers beside the views.
+    pub counts: MineCounts,
+    /// This page of the list: open ones by assignment, done ones by completion, latest first.
+    pub days: Vec<Day>,
+    /// Below the open ones: those done since local midnight, latest first.
+    pub done_today: Vec<TaskRow>,
+    /// The cursor of the next page, when there is one.
+    pub next: Option<String>,
+}
+
+impl MinePage {
+    fn count(&self, view: &MineView) -> Option<String> {
+        match view {
+            MineView::Open => self.counts.open,
+            MineView::Done => self.counts.done,
+        }
+        .map(grouped)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.days.is_empty() && self.done_today.is_empty()
+    }
+}
