@@ -19,3 +19,6 @@ pub mod auth;
 pub mod outbound;
 pub mod peer;
 pub mod rate_limit;
+pub mod inbox;
+pub mod parked;
+pub mod consumer;

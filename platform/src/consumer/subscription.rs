@@ -1,0 +1,172 @@
+//! A consumer on its own channel: batches out, acknowledgements in.
+
+use std::{fmt, time::Duration};
+
+use contracts::topology::{Publisher, queues_exchange};
+use futures::StreamExt;
+use lapin::{
+    Channel, Consumer,
+    options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
+    types::FieldTable,
+};
+use tokio::time::{Instant, timeout_at};
+
+use super::incoming::Incoming;
+use crate::rabbit::{Link, LinkError};
+
+/// How many messages the broker hands out in advance.
+///
+/// Small at first: a message that kills the process takes everything handed out with it towards the
+/// delivery limit, innocent or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Prefetch {
+    /// One message, to find out whether what was down is back.
+    Probe,
+    /// A few, after a start.
+    Careful,
+    /// Two batches: one in the transaction, one on its way.
+    Full(u16),
+}
+
+impl Prefetch {
+    const CAREFUL: u16 = 10;
+
+    pub(super) fn messages(self) -> u16 {
+        match self {
+            Self::Probe => 1,
+            Self::Careful => Self::CAREFUL,
+            Self::Full(messages) => messages,
+        }
+    }
+
+    /// The next larger one, after a batch of `handled` messages went well and showed that there are more.
+    pub(super) fn after_good_batch(self, handled: usize, full: u16) -> Option<Self> {
+        let filled = handled >= usize::from(self.messages());
+        match self {
+            Self::Probe if filled => Some(Self::Careful),
+            Self::Careful if filled => Some(Self::Full(full)),
+            Self::Probe | Self::Careful | Self::Full(_) => None,
+        }
+    }
+}
+
+/// What a subscription yields.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// Messages, in the order of delivery, at least one.
+    Batch(Vec<Incoming>),
+    /// The stream ended: cancelled by us or by the broker.
+    Ended,
+    /// The channel is broken.
+    Broken(LinkError),
+}
+
+/// A consumer of one queue; dropping it gives what is not acknowledged back to the queue.
+pub(super) struct Subscription {
+    link: Link,
+    channel: Channel,
+    consumer: Consumer,
+    own_exchange: String,
+    /// The stream says once that it ended and would wait for ever if asked again.
+    ended: bool,
+    pub(super) prefetch: Prefetch,
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription")
+            .field("prefetch", &self.prefetch)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Subscription {
+    /// Subscribes on a fresh channel.
+    pub(super) async fn open(
+        link: &Link,
+        service: Publisher,
+        queue: &str,
+        prefetch: Prefetch,
+    ) -> Result<Self, LinkError> {
+        let channel = link.channel().await;
+        let limit = BasicQosOptions::default();
+        link.step(channel.basic_qos(prefetch.messages(), limit)).await?;
+        let options = BasicConsumeOptions::default();
+        let subscribe =
+            channel.basic_consume(queue.into(), "".into(), options, FieldTable::default());
+        let consumer = link.step(subscribe).await?;
+        Ok(Self {
+            link: link.clone(),
+            channel,
+            consumer,
+            own_exchange: queues_exchange(service),
+            ended: false,
+            prefetch,
+        })
+    }
+
+    /// Waits for a message and takes what else arrives within `linger`, up to `most`.
+    pub(super) async fn next(&mut self, most: u16, linger: Duration) -> Next {
+        if self.ended {
+            return Next::Ended;
+        }
+        let first = match self.consumer.next().await {
+            Some(Ok(delivery)) => delivery,
+            Some(Err(error)) => return Next::Broken(error.into()),
+            None => return Next::Ended,
+        };
+        let mut batch = vec![Incoming::of_delivery(first, &self.own_exchange)];
+        let until = Instant::now() + linger;
+        while batch.len() < usize::from(most) {
+            match timeout_at(until, self.consumer.next()).await {
+                Ok(Some(Ok(delivery))) => {
+                    batch.push(Incoming::of_delivery(delivery, &self.own_exchange));
+                }
+                Ok(Some(Err(error))) => return Next::Broken(error.into()),
+                Ok(None) => {
+                    self.ended = true;
+                    break;
+                }
+                Err(_elapsed) => break,
+            }
+        }
+        Next::Batch(batch)
+    }
+
+    /// Acknowledges the message with this tag and all before it.
+    pub(super) async fn acknowledge(&self, delivery_tag: u64) -> Result<(), LinkError> {
+        let options = BasicAckOptions { multiple: true };
+        self.link
+            .step(self.channel.basic_ack(delivery_tag, options))
+            .await
+    }
+
+    /// Stops deliveries; what was delivered already is still yielded, then the stream ends.
+    pub(super) async fn wind_down(&self) -> Result<(), LinkError> {
+        let options = BasicCancelOptions::default();
+        let cancel = self.channel.basic_cancel(self.consumer.tag(), options);
+        self.link.step(cancel).await
+    }
+
+    /// Closes the channel, so that everything unacknowledged is back in the queue on return.
+    pub(super) async fn close(self) {
+        let closing = self.channel.close(200, "done".into());
+        if let Err(error) = self.link.step(closing).await {
+            tracing::debug!(%error, "a consumer channel was gone before it was closed");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefetch_grows_only_while_batches_are_full() {
+        let full = Prefetch::Full(1000);
+        assert_eq!(Prefetch::Probe.after_good_batch(1, 1000), Some(Prefetch::Careful));
+        assert_eq!(Prefetch::Careful.after_good_batch(9, 1000), None);
+        assert_eq!(Prefetch::Careful.after_good_batch(10, 1000), Some(full));
+        assert_eq!(full.after_good_batch(1000, 1000), None);
+    }
+}

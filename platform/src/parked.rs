@@ -1,0 +1,221 @@
+//! Messages that could not be handled, kept whole for a person (DESIGN.md section 8).
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement, Value};
+use uuid::Uuid;
+
+/// Why a message is parked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParkKind {
+    /// The body is not what the key promises.
+    Unreadable,
+    /// Nobody here reads that key.
+    UnknownKey,
+    /// The schema version is not ours.
+    UnknownVersion,
+    /// It contradicts another message or what was booked; an alarm.
+    Conflict,
+    /// The handler refused it for good.
+    Refused,
+    /// Every attempt failed.
+    Failed,
+    /// The broker gave up on it: delivered too often without an answer.
+    DeadLettered,
+}
+
+impl ParkKind {
+    /// The name in the database.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::UnknownKey => "unknown_key",
+            Self::UnknownVersion => "unknown_version",
+            Self::Conflict => "conflict",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::DeadLettered => "dead_lettered",
+        }
+    }
+}
+
+/// A message to be parked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewParked {
+    /// The id of the parked message, a UUIDv7.
+    pub id: Uuid,
+    /// The queue it was read from.
+    pub queue: String,
+    /// The key under which it was first published.
+    pub routing_key: String,
+    /// Its id as sent.
+    pub message_id: Option<String>,
+    /// Why.
+    pub kind: ParkKind,
+    /// Why, in words.
+    pub reason: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// All headers as sent.
+    pub headers: serde_json::Value,
+    /// The other AMQP properties as sent.
+    pub properties: serde_json::Value,
+    /// The body as sent.
+    pub body: Vec<u8>,
+    /// SHA-256 of the body.
+    pub digest: [u8; 32],
+}
+
+/// Parks messages in one statement; one that already waits with the same body is left as it is.
+///
+/// # Errors
+/// Those of the database.
+pub async fn park(
+    db: &impl ConnectionTrait,
+    messages: &[NewParked],
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    if messages.is_empty() {
+        return Ok(());
+    }
+    let sql = "INSERT INTO parked_message (id, queue, routing_key, message_id, kind, reason, \
+               attempts, headers, properties, body, digest, parked_at) \
+               SELECT m.id, m.queue, m.key, nullif(m.message_id, ''), m.kind, m.reason, \
+               m.attempts, m.headers::jsonb, m.properties::jsonb, m.body, m.digest, $12 \
+               FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], \
+               $7::integer[], $8::text[], $9::text[], $10::bytea[], $11::bytea[]) \
+               AS m(id, queue, key, message_id, kind, reason, attempts, headers, properties, body, digest) \
+               ON CONFLICT DO NOTHING";
+    let text = |of: &dyn Fn(&NewParked) -> String| -> Value {
+        let texts = messages.iter().map(|message| storable(&of(message)));
+        texts.collect::<Vec<String>>().into()
+    };
+    let bytes = |of: fn(&NewParked) -> &[u8]| -> Value {
+        let bytes = messages.iter().map(|message| of(message).to_vec());
+        bytes.collect::<Vec<Vec<u8>>>().into()
+    };
+    let ids: Vec<Uuid> = messages.iter().map(|message| message.id).collect();
+    let attempts: Vec<i32> = messages
+        .iter()
+        .map(|message| i32::try_from(message.attempts).unwrap_or(i32::MAX))
+        .collect();
+    let values = [
+        ids.into(),
+        text(&|message| message.queue.clone()),
+        text(&|message| message.routing_key.clone()),
+        text(&|message| message.message_id.clone().unwrap_or_default()),
+        text(&|message| message.kind.name().to_owned()),
+        text(&|message| message.reason.clone()),
+        attempts.into(),
+        text(&|message| storable_json(&message.headers)),
+        text(&|message| storable_json(&message.properties)),
+        bytes(|message| &message.body),
+        bytes(|message| &message.digest),
+        now.into(),
+    ];
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+    db.execute_raw(statement).await.map(drop)
+}
+
+/// PostgreSQL stores no NUL in text, and a message that cannot be parked would block its queue.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+/// The same for JSON, where a NUL hides behind an escape.
+fn storable_json(value: &serde_json::Value) -> String {
+    use serde_json::Value::{Array, Object, String};
+    fn clean(value: &serde_json::Value) -> serde_json::Value {
+        match value {
+            String(text) => String(storable(text)),
+            Array(items) => Array(items.iter().map(clean).collect()),
+            Object(fields) => {
+                let fields = fields.iter().map(|(name, value)| (storable(name), clean(value)));
+                Object(fields.collect())
+            }
+            plain => plain.clone(),
+        }
+    }
+    clean(value).to_string()
+}
+
+/// A parked message as the operations page lists it.
+#[derive(Debug, Clone, PartialEq, FromQueryResult)]
+pub struct ParkedMessage {
+    /// Its id.
+    pub id: Uuid,
+    /// The queue it was read from.
+    pub queue: String,
+    /// The key under which it was first published.
+    pub routing_key: String,
+    /// Its id as sent.
+    pub message_id: Option<String>,
+    /// The name of a [`ParkKind`].
+    pub kind: String,
+    /// Why, in words.
+    pub reason: String,
+    /// How often it was tried.
+    pub attempts: i32,
+    /// All headers as sent.
+    pub headers: serde_json::Value,
+    /// The other AMQP properties as sent.
+    pub properties: serde_json::Value,
+    /// The body as sent.
+    pub body: Vec<u8>,
+    /// When it was parked.
+    pub parked_at: DateTime<Utc>,
+}
+
+/// The messages that wait for a person, oldest first, at most `limit`, after the one with id `after`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list(
+    db: &impl ConnectionTrait,
+    after: Option<Uuid>,
+    limit: u32,
+) -> Result<Vec<ParkedMessage>, DbErr> {
+    let sql = "SELECT id, queue, routing_key, message_id, kind, reason, attempts, headers, \
+               properties, body, parked_at FROM parked_message \
+               WHERE state = 'parked' AND id > $1 ORDER BY id LIMIT $2";
+    let values = [after.unwrap_or_default().into(), i64::from(limit).into()];
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+    ParkedMessage::find_by_statement(statement).all(db).await
+}
+
+/// How many messages of one queue wait for the same kind of reason.
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
+pub struct ParkedCount {
+    /// The queue.
+    pub queue: String,
+    /// The name of a [`ParkKind`].
+    pub kind: String,
+    /// How many.
+    pub count: i64,
+}
+
+/// Counts what waits for a person, by queue and kind.
+///
+/// # Errors
+/// Those of the database.
+pub async fn count(db: &impl ConnectionTrait) -> Result<Vec<ParkedCount>, DbErr> {
+    let sql = "SELECT queue, kind, count(*) AS count FROM parked_message \
+               WHERE state = 'parked' GROUP BY queue, kind ORDER BY queue, kind";
+    let statement = Statement::from_string(DbBackend::Postgres, sql);
+    ParkedCount::find_by_statement(statement).all(db).await
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_postgresql_cannot_store_is_replaced_at_every_depth() {
+        let headers = json!({"a\0": ["x\0y", {"b": "\0"}], "n": 1});
+        let stored = storable_json(&headers);
+        assert!(!stored.contains("\\u0000") && !stored.contains('\0'), "{stored}");
+        assert!(stored.contains("\"n\":1"));
+    }
+}

@@ -1,0 +1,86 @@
+//! RabbitMQ: connections that come back by themselves, the topology, and confirmed publishing.
+//!
+//! Reconnecting is ours, not the client library's: its recovery gives up, retries what cannot
+//! succeed, and loses the settings of consumers. So every error drops the connection and whoever
+//! needs it dials again.
+
+mod config;
+mod link;
+mod publisher;
+mod topology;
+
+pub use config::{BrokerConfig, BrokerConfigError};
+pub use link::{Link, LinkError, LinkStatus};
+pub use publisher::{ConfirmedPublisher, InFlight, Outgoing, Receipt};
+pub use topology::{TopologyError, await_topology, declare, missing};
+
+use contracts::topology::Publisher;
+
+use crate::sources::Sources;
+
+/// The broker as one service sees it; clones share the connections.
+///
+/// Publishing and consuming have a connection each, because the broker stops reading from
+/// connections that publish when it runs short of memory or disk, acknowledgements included.
+#[derive(Debug, Clone)]
+pub struct Broker {
+    service: Publisher,
+    publishing: Link,
+    consuming: Link,
+}
+
+/// What health checks and metrics want to know of the broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokerStatus {
+    /// The connection that publishes.
+    pub publishing: LinkStatus,
+    /// The connection that consumes.
+    pub consuming: LinkStatus,
+}
+
+impl Broker {
+    /// Prepares the connections of `service`; they are opened when first needed.
+    ///
+    /// # Errors
+    /// [`BrokerConfigError`] when the URL cannot be read.
+    pub fn try_new(
+        config: &BrokerConfig,
+        service: Publisher,
+        sources: &Sources,
+    ) -> Result<Self, BrokerConfigError> {
+        let uri = config.uri()?;
+        let name = service.exchange();
+        Ok(Self {
+            service,
+            publishing: Link::new(format!("{name} publishing"), uri.clone(), sources),
+            consuming: Link::new(format!("{name} consuming"), uri, sources),
+        })
+    }
+
+    /// Whose broker account this is.
+    #[must_use]
+    pub fn service(&self) -> Publisher {
+        self.service
+    }
+
+    /// The connection for publishing.
+    #[must_use]
+    pub fn publishing(&self) -> &Link {
+        &self.publishing
+    }
+
+    /// The connection for consuming.
+    #[must_use]
+    pub fn consuming(&self) -> &Link {
+        &self.consuming
+    }
+
+    /// How the connections are at this moment.
+    #[must_use]
+    pub fn status(&self) -> BrokerStatus {
+        BrokerStatus {
+            publishing: self.publishing.status(),
+            consuming: self.consuming.status(),
+        }
+    }
+}
