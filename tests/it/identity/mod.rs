@@ -1,3 +1,4 @@
 //! Keycloak's realm, and the bridge from it to the other services.
 
+mod bridge;
 mod tokens;

@@ -1,6 +1,6 @@
 //! A virtual host of its own for each test, with the whole topology and the rights of the product.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use contracts::{
     Message,
     topology::{self, Publisher},
@@ -21,19 +21,19 @@ use uuid::Uuid;
 
 use super::{environment::environment, http};
 
-/// What each account may configure, write and read; the same as in the real environments.
-const RIGHTS: [(&str, &str, &str, &str); 4] = [
-    ("setup", ".*", ".*", ".*"),
-    ("auth", "^$", "^auth$", "^$"),
+/// The password of the accounts that only tests use.
+const PASSWORD: &str = "it";
+
+/// A service with what its account may write and read: the same rights as in the real environments.
+const RIGHTS: [(Publisher, &str, &str); 3] = [
+    (Publisher::Auth, "^auth$", "^$"),
     (
-        "tasks",
-        "^$",
+        Publisher::Tasks,
         r"^tasks(\.queues)?$",
         r"^tasks\.(auth|finance)(\.dead|\.retry\..*)?$",
     ),
     (
-        "finance",
-        "^$",
+        Publisher::Finance,
         r"^finance(\.queues)?$",
         r"^finance\.(auth|tasks)(\.dead|\.retry\..*)?$",
     ),
@@ -53,8 +53,23 @@ impl TestBroker {
     pub(crate) async fn create() -> Result<Self> {
         let vhost = format!("it_{}", Uuid::now_v7().simple());
         manage(Method::PUT, &format!("vhosts/{vhost}"), json!({})).await?;
-        for (account, configure, write, read) in RIGHTS {
-            let rights = json!({"configure": configure, "write": write, "read": read});
+        let everything = json!({"configure": ".*", "write": ".*", "read": ".*"});
+        let administrator = environment().amqp_url.username();
+        manage(
+            Method::PUT,
+            &format!("permissions/{vhost}/{administrator}"),
+            everything,
+        )
+        .await?;
+        for (service, write, read) in RIGHTS {
+            let account = account(service);
+            manage(
+                Method::PUT,
+                &format!("users/{account}"),
+                json!({"password": PASSWORD, "tags": ""}),
+            )
+            .await?;
+            let rights = json!({"configure": "^$", "write": write, "read": read});
             manage(
                 Method::PUT,
                 &format!("permissions/{vhost}/{account}"),
@@ -62,13 +77,15 @@ impl TestBroker {
             )
             .await?;
         }
-        let setup_url = environment().amqp("setup", &vhost);
+        let mut setup_url = environment().amqp_url.clone();
+        setup_url.set_path(&vhost);
         let config = BrokerConfig {
             url: Secret::new(setup_url.as_str()),
             setup_url: Some(Secret::new(setup_url.as_str())),
         };
         platform::rabbit::declare(&config).await?;
-        let connection = Connection::connect(&setup_url, ConnectionProperties::default()).await?;
+        let connection =
+            Connection::connect(setup_url.as_str(), ConnectionProperties::default()).await?;
         let channel = connection.create_channel().await?;
         channel
             .confirm_select(ConfirmSelectOptions::default())
@@ -82,7 +99,13 @@ impl TestBroker {
 
     /// What `service` connects with.
     pub(crate) fn url(&self, service: Publisher) -> String {
-        environment().amqp(service.exchange(), &self.vhost)
+        let mut url = environment().amqp_url.clone();
+        url.set_path(&self.vhost);
+        url.set_username(&account(service))
+            .expect("an AMQP URL has room for an account");
+        url.set_password(Some(PASSWORD))
+            .expect("an AMQP URL has room for a password");
+        url.into()
     }
 
     /// Publishes `message` as its service would, under a message id of its own.
@@ -191,19 +214,21 @@ impl TestBroker {
     }
 }
 
+/// The tests' own account with the rights of `service`; the real one's password is not theirs to know.
+fn account(service: Publisher) -> String {
+    format!("it_{}", service.exchange())
+}
+
 /// One call of the management interface.
 async fn manage(method: Method, path: &str, body: Value) -> Result<()> {
     let environment = environment();
-    let account = environment
-        .amqp_urls
-        .get("setup")
-        .context("no broker account setup")?;
+    let administrator = &environment.amqp_url;
     let url = environment
         .rabbitmq_management_url
         .join(&format!("/api/{path}"))?;
     let answer = http::client()?
         .request(method, url)
-        .basic_auth(account.username(), account.password())
+        .basic_auth(administrator.username(), administrator.password())
         .json(&body)
         .send()
         .await?;

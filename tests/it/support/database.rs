@@ -7,6 +7,7 @@ use migrations::Database;
 use sqlx::{
     AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool, postgres::PgPoolOptions,
 };
+use url::Url;
 use uuid::Uuid;
 
 use super::environment::environment;
@@ -16,8 +17,8 @@ use super::environment::environment;
 pub(crate) struct TestDatabase {
     name: String,
     owner: &'static str,
-    /// Reads and writes as the superuser, past every grant.
-    pub(crate) superuser: PgPool,
+    /// Reads and writes as the owner, past every grant.
+    pub(crate) owned: PgPool,
 }
 
 impl TestDatabase {
@@ -26,43 +27,42 @@ impl TestDatabase {
         let owner = owner_of(database);
         let template = prepare_template(database).await?;
         let name = format!("it_{owner}_{}", Uuid::now_v7().simple());
-        let mut maintenance = connect("postgres").await?;
-        let create = format!("CREATE DATABASE {name} OWNER {owner} TEMPLATE {template}");
+        let mut maintenance = connect(owner).await?;
+        let create = format!("CREATE DATABASE {name} TEMPLATE {template}");
         maintenance.execute(AssertSqlSafe(create)).await?;
         maintenance.close().await?;
-        let superuser = PgPoolOptions::new()
+        let owned = PgPoolOptions::new()
             .max_connections(2)
-            .connect(&environment().postgres("postgres", &name))
+            .connect(url(owner, &name).as_str())
             .await?;
-        Ok(Self {
-            name,
-            owner,
-            superuser,
-        })
+        Ok(Self { name, owner, owned })
     }
 
-    /// What the service connects with: a role that owns nothing.
+    /// What the service connects with: as a role that owns nothing, which its owner may play.
     pub(crate) fn application_url(&self) -> String {
-        environment().postgres(&format!("{}_app", self.owner), &self.name)
+        let mut url = url(self.owner, &self.name);
+        url.query_pairs_mut()
+            .append_pair("options", &format!("-c role={}_app", self.owner));
+        url.into()
     }
 
     /// What `migrate` connects with.
     pub(crate) fn owner_url(&self) -> String {
-        environment().postgres(self.owner, &self.name)
+        url(self.owner, &self.name).into()
     }
 
     /// The number of rows in `table` that satisfy `condition`.
     pub(crate) async fn count(&self, table: &str, condition: &str) -> Result<i64> {
         let query = format!("SELECT count(*) FROM {table} WHERE {condition}");
         Ok(sqlx::query_scalar(AssertSqlSafe(query))
-            .fetch_one(&self.superuser)
+            .fetch_one(&self.owned)
             .await?)
     }
 
     /// Drops the database; one that a failed test leaves behind can be looked at.
     pub(crate) async fn remove(self) -> Result<()> {
-        self.superuser.close().await;
-        let mut maintenance = connect("postgres").await?;
+        self.owned.close().await;
+        let mut maintenance = connect(self.owner).await?;
         let drop = format!("DROP DATABASE {} WITH (FORCE)", self.name);
         maintenance.execute(AssertSqlSafe(drop)).await?;
         Ok(maintenance.close().await?)
@@ -81,7 +81,7 @@ fn owner_of(database: Database) -> &'static str {
 async fn prepare_template(database: Database) -> Result<String> {
     let owner = owner_of(database);
     let template = format!("it_template_{owner}_{:016x}", fingerprint(database));
-    let mut maintenance = connect("postgres").await?;
+    let mut maintenance = connect(owner).await?;
     // Tests run in processes of their own: whoever holds the lock makes the template.
     maintenance
         .execute("SELECT pg_advisory_lock(hashtext('it_template'))")
@@ -100,9 +100,7 @@ async fn prepare_template(database: Database) -> Result<String> {
             )))
             .await?;
         maintenance
-            .execute(AssertSqlSafe(format!(
-                "CREATE DATABASE {draft} OWNER {owner}"
-            )))
+            .execute(AssertSqlSafe(format!("CREATE DATABASE {draft}")))
             .await?;
         database
             .migrate(&environment().postgres(owner, &draft))
@@ -125,8 +123,21 @@ fn fingerprint(database: Database) -> u64 {
     hasher.finish()
 }
 
-async fn connect(database: &str) -> Result<PgConnection> {
-    PgConnection::connect(&environment().postgres("postgres", database))
+/// A connection from which `owner` creates and drops databases.
+async fn connect(owner: &str) -> Result<PgConnection> {
+    let url = url(owner, "postgres");
+    PgConnection::connect(url.as_str())
         .await
-        .with_context(|| format!("cannot connect to {database}"))
+        .with_context(|| format!("cannot connect to PostgreSQL as {owner}"))
+}
+
+/// The URL of `database` for `owner`.
+fn url(owner: &str, database: &str) -> Url {
+    let databases = &environment().databases;
+    let mut url = databases
+        .get(owner)
+        .unwrap_or_else(|| panic!("the environment names no database {owner}"))
+        .clone();
+    url.set_path(database);
+    url
 }

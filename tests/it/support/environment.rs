@@ -11,46 +11,33 @@ const VARIABLE: &str = "TASK_EXCHANGE_ENVIRONMENT";
 /// Addresses and passwords of the servers that the tests may use.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Environment {
-    /// PostgreSQL URLs by role: `postgres`, and per service its owner and its application role.
-    pub(crate) postgres_urls: BTreeMap<String, Url>,
-    /// AMQP URLs by account: `setup`, `auth`, `tasks`, `finance`.
-    pub(crate) amqp_urls: BTreeMap<String, Url>,
-    /// RabbitMQ's management interface, used with the account `setup`.
+    /// PostgreSQL URLs of the services' databases as their owners, who may create further ones.
+    pub(crate) databases: BTreeMap<String, Url>,
+    /// The AMQP URL of an administrator.
+    pub(crate) amqp_url: Url,
+    /// RabbitMQ's management interface; the same account.
     pub(crate) rabbitmq_management_url: Url,
     /// Keycloak as its tokens name it.
     pub(crate) keycloak_url: String,
     /// The realm.
     pub(crate) realm: String,
     /// The administrator of Keycloak itself.
-    pub(crate) keycloak_admin_username: String,
-    /// Their password.
-    pub(crate) keycloak_admin_password: String,
-    /// The secrets of the realm's clients by client id.
-    pub(crate) client_secrets: BTreeMap<String, String>,
+    pub(crate) keycloak_admin: Login,
+    /// The running auth bridge.
+    pub(crate) auth_api_url: Url,
+    /// The running task board.
+    pub(crate) tasks_api_url: Url,
+    /// The running finance-service.
+    pub(crate) finance_api_url: Url,
+    /// The demo people.
+    pub(crate) people: Vec<Login>,
 }
 
-impl Environment {
-    /// The URL of `database` for `role`.
-    pub(crate) fn postgres(&self, role: &str, database: &str) -> String {
-        let mut url = self
-            .postgres_urls
-            .get(role)
-            .unwrap_or_else(|| panic!("no PostgreSQL role {role}"))
-            .clone();
-        url.set_path(database);
-        url.into()
-    }
-
-    /// The URL of `vhost` for `account`.
-    pub(crate) fn amqp(&self, account: &str, vhost: &str) -> String {
-        let mut url = self
-            .amqp_urls
-            .get(account)
-            .unwrap_or_else(|| panic!("no broker account {account}"))
-            .clone();
-        url.set_path(vhost);
-        url.into()
-    }
+/// How somebody logs in.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Login {
+    pub(crate) username: String,
+    pub(crate) password: String,
 }
 
 /// The environment of this run.

@@ -27,8 +27,8 @@ impl Keycloak {
         let form = [
             ("grant_type", "password"),
             ("client_id", "admin-cli"),
-            ("username", &environment.keycloak_admin_username),
-            ("password", &environment.keycloak_admin_password),
+            ("username", &environment.keycloak_admin.username),
+            ("password", &environment.keycloak_admin.password),
         ];
         let answer = request_token(&client, "master", &form).await?;
         let token = answer["access_token"]
@@ -178,23 +178,20 @@ async fn request_token(client: &Client, realm: &str, form: &[(&str, &str)]) -> R
 
 /// What Keycloak answers when `client_id` asks for a token of its own with `scope`.
 pub(crate) async fn ask_for_machine_token(client_id: &str, scope: &str) -> Result<Value> {
-    let environment = environment();
-    let secret = environment
-        .client_secrets
-        .get(client_id)
-        .context("the environment knows the client's secret")?;
-    let form = [
+    let keycloak = Keycloak::log_in().await?;
+    let client = keycloak.client(client_id).await?;
+    let secret = client["secret"]
+        .as_str()
+        .with_context(|| format!("{client_id} has a secret"))?;
+    let mut form = vec![
         ("grant_type", "client_credentials"),
         ("client_id", client_id),
         ("client_secret", secret),
-        ("scope", scope),
     ];
-    let form = if scope.is_empty() {
-        &form[..3]
-    } else {
-        &form[..]
-    };
-    request_token(&http::client()?, &environment.realm, form).await
+    if !scope.is_empty() {
+        form.push(("scope", scope));
+    }
+    request_token(&keycloak.client, &keycloak.environment.realm, &form).await
 }
 
 /// A token of `client_id` with `scope`.
@@ -212,4 +209,26 @@ pub(crate) fn claims(token: &str) -> Result<Value> {
     Ok(serde_json::from_slice(
         &BASE64_URL_SAFE_NO_PAD.decode(payload)?,
     )?)
+}
+
+/// A token that a demo person got for themselves.
+pub(crate) async fn person_token(username: &str) -> Result<String> {
+    let environment = environment();
+    let person = environment
+        .people
+        .iter()
+        .find(|person| person.username == username);
+    let person = person.with_context(|| format!("there is no demo person {username}"))?;
+    let form = [
+        ("grant_type", "password"),
+        ("client_id", "admin-cli"),
+        ("username", &person.username),
+        ("password", &person.password),
+        ("scope", "openid"),
+    ];
+    let answer = request_token(&http::client()?, &environment.realm, &form).await?;
+    let token = answer["access_token"]
+        .as_str()
+        .with_context(|| format!("no token for {username}: {answer}"))?;
+    Ok(token.to_owned())
 }

@@ -6,6 +6,7 @@ pub(crate) mod database;
 pub(crate) mod environment;
 pub(crate) mod http;
 pub(crate) mod keycloak;
+pub(crate) mod listener;
 pub(crate) mod source;
 pub(crate) mod waiting;
 pub(crate) mod workspace;

@@ -1,0 +1,77 @@
+// Keycloak as its administrator uses it, by REST.
+import { environment, type Login } from './environment.ts'
+
+export interface Person extends Login {
+  readonly id: string
+  readonly name: string
+}
+
+interface Representation {
+  readonly id: string
+  readonly username: string
+}
+
+async function administratorToken(): Promise<string> {
+  const { keycloak_url, keycloak_admin } = environment()
+  const answer = await fetch(`${keycloak_url}/realms/master/protocol/openid-connect/token`, {
+    method: 'POST',
+    body: new URLSearchParams({ grant_type: 'password', client_id: 'admin-cli', ...keycloak_admin }),
+  })
+  const { access_token } = (await answer.json()) as { access_token?: string }
+  if (access_token === undefined) throw new Error(`Keycloak does not let its administrator in: ${answer.status}`)
+  return access_token
+}
+
+async function call(method: string, path: string, body?: unknown): Promise<Response> {
+  const { keycloak_url, realm } = environment()
+  const answer = await fetch(`${keycloak_url}/admin/realms/${realm}/${path}`, {
+    method,
+    headers: { authorization: `Bearer ${await administratorToken()}`, 'content-type': 'application/json' },
+    body: body === undefined ? null : JSON.stringify(body),
+  })
+  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`)
+  return answer
+}
+
+/** A password that the realm's policy takes. */
+function newPassword(): string {
+  return `${Math.random().toString(36).slice(2)}-Aa1`
+}
+
+function credential(password: string): { type: string; value: string; temporary: boolean } {
+  return { type: 'password', value: password, temporary: false }
+}
+
+/** Creates a person who may log in, an employee like everybody. */
+export async function createPerson(firstName: string): Promise<Person> {
+  const unique = Date.now().toString(36)
+  const username = `${firstName.toLowerCase()}-${unique}`
+  const password = newPassword()
+  const answer = await call('POST', 'users', {
+    username,
+    firstName,
+    lastName: `Journey ${unique}`,
+    email: `${username}@example.org`,
+    emailVerified: true,
+    enabled: true,
+    credentials: [credential(password)],
+  })
+  const id = answer.headers.get('location')?.split('/').at(-1)
+  if (id === undefined) throw new Error('Keycloak does not name the person it created')
+  return { id, username, password, name: `${firstName} Journey ${unique}` }
+}
+
+/** Deletes a person; what is open with them is drawn anew. */
+export async function deletePerson(person: Person): Promise<void> {
+  await call('DELETE', `users/${person.id}`)
+}
+
+/** How somebody drawn at random logs in: by a password that their administrator has just set. */
+export async function loginOf(name: string): Promise<Person> {
+  const answer = await call('GET', `users?search=${encodeURIComponent(name)}&max=2`)
+  const [found, other] = (await answer.json()) as Representation[]
+  if (found === undefined || other !== undefined) throw new Error(`not exactly one person is called ${name}`)
+  const password = newPassword()
+  await call('PUT', `users/${found.id}/reset-password`, credential(password))
+  return { id: found.id, username: found.username, password, name }
+}
