@@ -14,8 +14,9 @@ use jsonwebtoken::{
     Algorithm, AlgorithmFamily, DecodingKey,
     jwk::{Jwk, JwkSet, PublicKeyUse},
 };
+use futures::future::BoxFuture;
 use openidconnect::{
-    HttpRequest, HttpResponse, IssuerUrl, ProviderMetadataWithLogout,
+    AsyncHttpClient, HttpRequest, HttpResponse, IssuerUrl, ProviderMetadataWithLogout,
     core::CoreJsonWebKeySet,
     http,
 };
@@ -60,19 +61,25 @@ pub enum IssuerError {
     Client(#[source] reqwest::Error),
 }
 
-/// Why a document could not be fetched.
+/// Why a request to the issuer brought nothing.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FetchError {
+pub enum FetchError {
+    /// There was no answer.
     #[error("the request failed")]
     Transport(#[source] reqwest::Error),
+    /// It answered with an error.
     #[error("the answer was {0}")]
     Status(StatusCode),
+    /// It answered more than is read.
     #[error("the document is too large")]
     TooLarge,
+    /// It answered something else than what its kind has.
     #[error("the document cannot be read")]
     Unreadable(#[source] serde_json::Error),
+    /// It calls itself otherwise than the settings do.
     #[error("the document speaks for the issuer {0}")]
     OtherIssuer(String),
+    /// Its answer has headers that cannot be written.
     #[error("the answer cannot be passed on")]
     Http(#[source] http::Error),
 }
@@ -283,12 +290,6 @@ impl Issuer {
         serde_json::from_slice(response.body()).map_err(FetchError::Unreadable)
     }
 
-    /// Sends a request of the `openidconnect` crate, which brings no HTTP client of its own.
-    pub(super) async fn send(&self, request: HttpRequest) -> Result<HttpResponse, FetchError> {
-        let request = request.try_into().map_err(FetchError::Transport)?;
-        self.execute(request).await
-    }
-
     async fn execute(&self, request: reqwest::Request) -> Result<HttpResponse, FetchError> {
         let mut answer = self
             .inner
@@ -308,5 +309,18 @@ impl Issuer {
             body.extend_from_slice(&chunk);
         }
         response.body(body).map_err(FetchError::Http)
+    }
+}
+
+/// Sends the requests of the `openidconnect` crate, which brings no HTTP client of its own.
+impl<'c> AsyncHttpClient<'c> for Issuer {
+    type Error = FetchError;
+    type Future = BoxFuture<'c, Result<HttpResponse, FetchError>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(async move {
+            let request = request.try_into().map_err(FetchError::Transport)?;
+            self.execute(request).await
+        })
     }
 }

@@ -212,7 +212,7 @@ impl Inner {
             .exchange_client_credentials()
             .map_err(TokenUnavailable::NoEndpoint)?
             .add_scope(Scope::new(self.scope.to_owned()))
-            .request_async(&|request| self.issuer.send(request))
+            .request_async(&self.issuer)
             .await
             .map_err(|error| TokenUnavailable::Refused {
                 reason: error.to_string(),

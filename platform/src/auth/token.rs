@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header};
 use serde::{Deserialize, de::IgnoredAny};
+use uuid::Uuid;
 
 use super::{Issuer, IssuerUnavailable};
 use crate::sources::Sources;
@@ -143,7 +144,7 @@ pub(super) enum Ends {
     /// Those of one session at the issuer.
     Session(String),
     /// All of a person.
-    Person(String),
+    Person(Uuid),
 }
 
 impl Verifier {
@@ -201,7 +202,9 @@ impl Verifier {
         }
         let ends = match (claims.sid, claims.sub) {
             (Some(sid), _) => Ends::Session(sid),
-            (None, Some(sub)) => Ends::Person(sub),
+            (None, Some(sub)) => {
+                Ends::Person(sub.parse().map_err(|_not_uuid| TokenError::Missing("sub"))?)
+            }
             (None, None) => return Err(TokenError::Missing("sid")),
         };
         Ok(LogoutToken {

@@ -117,6 +117,28 @@ impl PageProblem {
         }
     }
 
+    /// 400: a login that took too long, was finished already, or was begun in another browser.
+    #[must_use]
+    pub fn sign_in_expired() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "clock",
+            "That sign-in is over",
+            "It took too long, or was finished already. Begin again from here.",
+        )
+    }
+
+    /// 403 for somebody whose account was deleted or disabled.
+    #[must_use]
+    pub fn account_closed() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "lock",
+            "Your account is closed",
+            "Ask an administrator if you think that this is a mistake.",
+        )
+    }
+
     /// 500 that shows nothing but the id under which the log speaks of it.
     #[must_use]
     pub fn internal(request_id: impl Into<String>) -> Self {
