@@ -1,0 +1,67 @@
+//! Builds the three services with cargo.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+use crate::{console, environment::{Environment, variable}, facts::SERVICES, failure::Failure, interrupt};
+
+/// How the services are compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// Quick to build.
+    Dev,
+    /// Quick to run.
+    Release,
+}
+
+/// Builds the services, cargo's progress on the terminal, and returns the folder of the binaries.
+///
+/// # Errors
+/// One sentence when they do not compile or when crates cannot be fetched.
+pub(crate) fn build(environment: &Environment, profile: Profile) -> Result<PathBuf> {
+    console::progress("build", "compiling the services");
+    let mut command = cargo();
+    command.current_dir(&environment.checkout).args(["build", "--message-format=json-render-diagnostics"]);
+    if profile == Profile::Release {
+        command.arg("--release");
+    }
+    for service in SERVICES {
+        command.args(["--package", service, "--bin", service]);
+    }
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cargo cannot be started")?;
+    let mut folder = None;
+    if let Some(output) = child.stdout.take() {
+        for line in BufReader::new(output).lines() {
+            if interrupt::requested() {
+                child.kill()?;
+            }
+            folder = executable_folder(&line?).or(folder);
+        }
+    }
+    let built = child.wait()?.success();
+    match folder {
+        Some(folder) if built => Ok(folder),
+        _ => bail!(Failure::new(
+            "build",
+            "the services could not be built: see cargo's words above, or the network when crates are missing"
+        )),
+    }
+}
+
+/// The folder of the executable that a line of cargo's report is about, if it is about one.
+fn executable_folder(line: &str) -> Option<PathBuf> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    let path = PathBuf::from(message.get("executable")?.as_str()?);
+    path.parent().map(PathBuf::from)
+}
+
+/// The cargo that runs this tool.
+pub(crate) fn cargo() -> Command {
+    Command::new(variable("CARGO").unwrap_or_else(|| "cargo".to_owned()))
+}

@@ -1,0 +1,183 @@
+//! The commands and options of `cargo xtask`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    binaries::Profile,
+    console, description, down,
+    environment::{Environment, Name},
+    interrupt,
+    manage::{self, Action},
+    parts::Part,
+    test::{self, Plan},
+    up::{self, Extent},
+};
+
+/// Runs the whole system on this machine, and its tests.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Install what is missing, start everything, print where it is. Ctrl-C stops it.
+    Up(UpOptions),
+    /// Stop everything.
+    Down {
+        #[command(flatten)]
+        environment: EnvironmentOption,
+        /// Forget the data as well.
+        #[arg(long)]
+        wipe: bool,
+    },
+    /// Show what runs.
+    Status(EnvironmentOption),
+    /// Show what a part printed.
+    Logs {
+        part: Part,
+        #[command(flatten)]
+        environment: EnvironmentOption,
+        /// How many lines from the end.
+        #[arg(long, short = 'n', default_value_t = 200)]
+        lines: usize,
+    },
+    /// Start one part of an environment that is up.
+    Start(PartOptions),
+    /// Stop one part.
+    Stop(PartOptions),
+    /// Stop one part and start it again.
+    Restart(PartOptions),
+    /// Check formatting and lints, start the test environment, run every test.
+    Test(TestOptions),
+}
+
+#[derive(Debug, Args)]
+struct EnvironmentOption {
+    /// Which environment.
+    #[arg(long, value_enum, default_value_t = Name::Dev)]
+    env: Name,
+}
+
+#[derive(Debug, Args)]
+struct PartOptions {
+    part: Part,
+    #[command(flatten)]
+    environment: EnvironmentOption,
+}
+
+#[derive(Debug, Args)]
+struct UpOptions {
+    #[command(flatten)]
+    environment: EnvironmentOption,
+    /// Return when everything is healthy and leave it running.
+    #[arg(long)]
+    detach: bool,
+    /// Build the services optimised.
+    #[arg(long)]
+    release: bool,
+    /// Start only the servers of others, for services that are run by hand.
+    #[arg(long, conflicts_with = "release")]
+    servers_only: bool,
+    /// The first of the 19 ports; kept with the data.
+    #[arg(long, value_name = "PORT")]
+    base_port: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+struct TestOptions {
+    /// Only these stages, in their usual order.
+    #[arg(long, value_enum, value_delimiter = ',', conflicts_with = "no_browser")]
+    only: Vec<test::Stage>,
+    /// Leave the browser tests out.
+    #[arg(long)]
+    no_browser: bool,
+    /// Leave the environment running for the next time.
+    #[arg(long)]
+    keep: bool,
+    /// The first of the 19 ports; kept with the data.
+    #[arg(long, value_name = "PORT")]
+    base_port: Option<u16>,
+    /// What nextest is told on top, such as a filter.
+    #[arg(last = true)]
+    nextest: Vec<String>,
+}
+
+impl Cli {
+    /// Does what was asked.
+    ///
+    /// # Errors
+    /// One sentence saying what to do.
+    pub fn run(self) -> Result<ExitCode> {
+        interrupt::listen()?;
+        match self.command {
+            Command::Up(options) => run_up(&options),
+            Command::Down { environment, wipe: false } => down::down(&environment.open()?).map(success),
+            Command::Down { environment, wipe: true } => down::wipe(&environment.open()?).map(success),
+            Command::Status(environment) => {
+                console::plain(&manage::status(&environment.open()?));
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Logs { part, environment, lines } => {
+                console::plain(&manage::log(&environment.open()?, part, lines)?);
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Start(options) => options.act(Action::Start),
+            Command::Stop(options) => options.act(Action::Stop),
+            Command::Restart(options) => options.act(Action::Restart),
+            Command::Test(options) => test::run(&options.plan()),
+        }
+    }
+}
+
+impl EnvironmentOption {
+    fn open(&self) -> Result<Environment> {
+        Environment::open(self.env, None)
+    }
+}
+
+impl PartOptions {
+    fn act(&self, action: Action) -> Result<ExitCode> {
+        manage::act(&self.environment.open()?, self.part, action).map(success)
+    }
+}
+
+impl TestOptions {
+    fn plan(self) -> Plan {
+        let all = test::Stage::ALL.into_iter();
+        let stages = match (self.only.is_empty(), self.no_browser) {
+            (false, _) => all.filter(|stage| self.only.contains(stage)).collect(),
+            (true, true) => all.filter(|stage| *stage != test::Stage::Browser).collect(),
+            (true, false) => all.collect(),
+        };
+        let afterwards = if self.keep { test::Afterwards::Keep } else { test::Afterwards::AsBefore };
+        Plan { stages, afterwards, base_port: self.base_port, nextest: self.nextest }
+    }
+}
+
+fn success((): ()) -> ExitCode {
+    ExitCode::SUCCESS
+}
+
+fn run_up(options: &UpOptions) -> Result<ExitCode> {
+    let environment = Environment::open(options.environment.env, options.base_port)?;
+    let extent = match (options.servers_only, options.release) {
+        (true, _) => Extent::Servers,
+        (false, true) => Extent::All(Profile::Release),
+        (false, false) => Extent::All(Profile::Dev),
+    };
+    up::start(&environment, extent)?;
+    console::plain(&format!("\n{}\n", description::table(&environment)?));
+    if options.detach {
+        console::plain("It runs on in the background: `cargo xtask down` stops it.");
+    } else {
+        console::plain("Ctrl-C stops it.");
+        up::watch(&environment)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

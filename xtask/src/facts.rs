@@ -1,0 +1,35 @@
+//! Versions and names that the development environment, the containers and the tests agree on.
+
+/// The Keycloak release, the newest whose distribution is published as a Maven artifact.
+pub const KEYCLOAK_VERSION: &str = "26.7.3";
+
+/// SHA-256 of `keycloak-quarkus-dist-26.7.3.tar.gz`.
+pub const KEYCLOAK_SHA256: &str = "77657f30b7e90d70f727712ce1c967f430fd6a5e9f458d32d8c6df0635345f47";
+
+/// What Keycloak is built with; everything else is set when it starts.
+pub const KEYCLOAK_BUILD_OPTIONS: [&str; 4] =
+    ["--db=postgres", "--health-enabled=true", "--metrics-enabled=true", "--cache=local"];
+
+/// The realm, also the name of its file.
+pub const REALM: &str = "task-exchange";
+
+/// The password of every demo person.
+pub const DEMO_PASSWORD: &str = "exchange-demo";
+
+/// The oldest Java that Keycloak runs on.
+pub const JAVA_AT_LEAST: u32 = 17;
+
+/// The oldest Node that the mail catcher and the browser tests run on.
+pub const NODE_AT_LEAST: u32 = 18;
+
+/// The oldest PostgreSQL that the services are written for.
+pub const POSTGRES_AT_LEAST: u32 = 15;
+
+/// The oldest RabbitMQ, as major and minor version.
+pub const RABBITMQ_AT_LEAST: (u32, u32) = (3, 10);
+
+/// The test runner.
+pub const NEXTEST_VERSION: &str = "0.9.151";
+
+/// The three services, each a binary of the same name.
+pub const SERVICES: [&str; 3] = ["auth-bridge", "tasks-service", "finance-service"];

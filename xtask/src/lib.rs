@@ -1,0 +1,33 @@
+//! Runs the whole system on one machine, and its tests: `cargo xtask up`, `cargo xtask test`.
+//!
+//! A library beside the binary, so that tests can compare `compose.yaml` with [`facts`],
+//! [`ports`] and [`parts::services`].
+
+pub mod cli;
+pub mod console;
+pub mod facts;
+pub mod parts;
+pub mod ports;
+
+mod binaries;
+mod command;
+mod description;
+mod down;
+mod environment;
+mod failure;
+mod files;
+mod interrupt;
+mod keycloak_tree;
+mod manage;
+mod node_modules;
+mod packages;
+mod probe;
+mod process;
+mod programs;
+mod realm;
+mod schedule;
+mod secrets;
+mod state;
+mod test;
+mod test_counts;
+mod up;

@@ -1,0 +1,79 @@
+//! A private Keycloak: its own copy of the built tree, the realm and the theme of this checkout.
+
+use std::{fs, os::unix::fs::symlink};
+
+use anyhow::{Context as _, Result};
+
+use super::{Context, clean_command};
+use crate::{
+    environment::Environment,
+    facts::{DEMO_PASSWORD, REALM},
+    files, keycloak_tree,
+    ports::Port,
+    process::{self, Wrapping},
+    secrets::Secret,
+};
+
+/// The user of the master realm that `up` prints.
+pub(crate) const ADMINISTRATOR: &str = "admin";
+
+/// Enough for the demo realm and for the tests on a small machine.
+const HEAP: &str = "-Xms64m -Xmx384m";
+
+pub(super) fn start(context: &Context<'_>) -> Result<()> {
+    let environment = context.environment;
+    let home = environment.data("keycloak");
+    if !home.is_dir() {
+        keycloak_tree::copy_to(environment, &home)?;
+    }
+    install_realm_and_theme(environment)?;
+    let ports = environment.ports;
+    let mut command = clean_command(home.join("bin/kc.sh"));
+    command
+        .args(["start", "--optimized", "--import-realm"])
+        .current_dir(&home)
+        .env("JAVA_HOME", &context.programs.java_home)
+        .env("JAVA_OPTS_KC_HEAP", HEAP)
+        .env("KC_DB_URL", format!("jdbc:postgresql://{}/keycloak", ports.address(Port::Postgres)))
+        .env("KC_DB_USERNAME", "keycloak")
+        .env("KC_DB_PASSWORD", environment.secrets.get(Secret::PostgresKeycloak))
+        .env("KC_DB_POOL_MAX_SIZE", "20")
+        .env("KC_HOSTNAME", ports.public_url(Port::Keycloak))
+        .env("KC_HTTP_ENABLED", "true")
+        .env("KC_HTTP_HOST", "127.0.0.1")
+        .env("KC_HTTP_PORT", ports.of(Port::Keycloak).to_string())
+        .env("KC_HTTP_MANAGEMENT_PORT", ports.of(Port::KeycloakManagement).to_string())
+        .env("KC_BOOTSTRAP_ADMIN_USERNAME", ADMINISTRATOR)
+        .env("KC_BOOTSTRAP_ADMIN_PASSWORD", environment.secrets.get(Secret::KeycloakAdmin));
+    command.envs(realm_placeholders(environment));
+    process::start(environment, "keycloak", &mut command, Wrapping::Script("java"))
+}
+
+/// What stands for the `${NAME}` of the realm file.
+fn realm_placeholders(environment: &Environment) -> [(&'static str, String); 9] {
+    let secret = |secret: Secret| environment.secrets.get(secret).to_owned();
+    [
+        ("PUBLIC_ORIGIN", environment.ports.public_url(Port::Nginx)),
+        ("DEMO_PASSWORD", DEMO_PASSWORD.to_owned()),
+        ("SMTP_HOST", "127.0.0.1".to_owned()),
+        ("SMTP_PORT", environment.ports.of(Port::Smtp).to_string()),
+        ("TASKS_WEB_SECRET", secret(Secret::TasksWebClient)),
+        ("FINANCE_WEB_SECRET", secret(Secret::FinanceWebClient)),
+        ("TASKS_M2M_SECRET", secret(Secret::TasksMachineClient)),
+        ("FINANCE_M2M_SECRET", secret(Secret::FinanceMachineClient)),
+        ("AUTH_BRIDGE_SECRET", secret(Secret::AuthBridgeClient)),
+    ]
+}
+
+/// The realm is imported once; the theme is linked, so that a change shows after a restart.
+fn install_realm_and_theme(environment: &Environment) -> Result<()> {
+    let home = environment.data("keycloak");
+    let sources = environment.checkout.join("keycloak");
+    let import = home.join("data/import");
+    files::create_folder(&import)?;
+    let realm = format!("{REALM}-realm.json");
+    fs::copy(sources.join("realm").join(&realm), import.join(&realm)).context("the realm file cannot be copied")?;
+    let theme = home.join("themes/tx");
+    fs::remove_file(&theme).ok();
+    symlink(sources.join("theme/tx"), &theme).context("the login theme cannot be linked")
+}
