@@ -25,12 +25,12 @@ impl ReaderClock {
     /// The local date of the moment.
     #[must_use]
     pub fn today(&self) -> NaiveDate {
-        self.date(self.now)
+        self.date(&self.now)
     }
 
     /// The local date of an instant.
     #[must_use]
-    pub fn date(&self, at: DateTime<Utc>) -> NaiveDate {
+    pub fn date(&self, at: &DateTime<Utc>) -> NaiveDate {
         at.with_timezone(&self.zone).date_naive()
     }
 
@@ -42,36 +42,36 @@ impl ReaderClock {
 
     /// `now`, `4 min`, `5 h`, `3 d`, and after a month the date.
     #[must_use]
-    pub fn age(&self, at: DateTime<Utc>) -> Markup {
-        let age = self.now - at;
+    pub fn age(&self, at: &DateTime<Utc>) -> Markup {
+        let age = self.now - *at;
         let text = match age.num_days() {
             ..1 => hours_and_minutes(age),
             days @ 1..DAYS_AS_AGE => format!("{days} d"),
-            DAYS_AS_AGE.. => self.short_date(self.date(at)),
+            DAYS_AS_AGE.. => self.short_date(&self.date(at)),
         };
         self.element(at, &text)
     }
 
     /// `14:20`.
     #[must_use]
-    pub fn hour(&self, at: DateTime<Utc>) -> Markup {
+    pub fn hour(&self, at: &DateTime<Utc>) -> Markup {
         self.element(at, &self.hour_text(at))
     }
 
     /// `today, 10:12`, `yesterday, 16:40`, `Tue 17 Nov, 09:30`.
     #[must_use]
-    pub fn moment(&self, at: DateTime<Utc>) -> Markup {
+    pub fn moment(&self, at: &DateTime<Utc>) -> Markup {
         let date = self.date(at);
         let day = self
-            .near_day(date)
-            .map_or_else(|| self.day(date), str::to_lowercase);
+            .near_day(&date)
+            .map_or_else(|| self.day(&date), str::to_lowercase);
         self.element(at, &format!("{day}, {}", self.hour_text(at)))
     }
 
     /// How long something has been going on or will still take: `under a minute`, `4 h 34 min`, `3 d 2 h`.
     #[must_use]
-    pub fn length(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> String {
-        let span = to - from;
+    pub fn length(&self, from: &DateTime<Utc>, to: &DateTime<Utc>) -> String {
+        let span = *to - *from;
         let (days, hours, minutes) = (span.num_days(), span.num_hours() % 24, span.num_minutes() % 60);
         match (days, hours, minutes) {
             (..=0, ..=0, ..=0) => "under a minute".to_owned(),
@@ -85,30 +85,30 @@ impl ReaderClock {
 
     /// How long ago `at` was, in the words of [`Self::length`].
     #[must_use]
-    pub fn since(&self, at: DateTime<Utc>) -> String {
-        self.length(at, self.now)
+    pub fn since(&self, at: &DateTime<Utc>) -> String {
+        self.length(at, &self.now)
     }
 
     /// How far ahead `at` is, in the words of [`Self::length`].
     #[must_use]
-    pub fn until(&self, at: DateTime<Utc>) -> String {
-        self.length(self.now, at)
+    pub fn until(&self, at: &DateTime<Utc>) -> String {
+        self.length(&self.now, at)
     }
 
     /// A heading for one day: `Today`, `Yesterday`, `Wed 18 Nov`, with the year when it is another one.
     #[must_use]
-    pub fn day_heading(&self, date: NaiveDate) -> String {
+    pub fn day_heading(&self, date: &NaiveDate) -> String {
         self.near_day(date)
             .map_or_else(|| self.day(date), str::to_owned)
     }
 
     /// `Wed 18 Nov`, with the year when it is another one.
     #[must_use]
-    pub fn day(&self, date: NaiveDate) -> String {
+    pub fn day(&self, date: &NaiveDate) -> String {
         format!("{} {}", date.format("%a"), self.short_date(date))
     }
 
-    fn short_date(&self, date: NaiveDate) -> String {
+    fn short_date(&self, date: &NaiveDate) -> String {
         let form = if date.year() == self.today().year() {
             "%-d %b"
         } else {
@@ -117,20 +117,20 @@ impl ReaderClock {
         date.format(form).to_string()
     }
 
-    fn near_day(&self, date: NaiveDate) -> Option<&'static str> {
-        match (self.today() - date).num_days() {
+    fn near_day(&self, date: &NaiveDate) -> Option<&'static str> {
+        match self.today().signed_duration_since(*date).num_days() {
             0 => Some("Today"),
             1 => Some("Yesterday"),
             _ => None,
         }
     }
 
-    fn hour_text(&self, at: DateTime<Utc>) -> String {
+    fn hour_text(&self, at: &DateTime<Utc>) -> String {
         at.with_timezone(&self.zone).format("%H:%M").to_string()
     }
 
     /// The full local time goes into the title, the exact one into `datetime`; nothing in it needs escaping.
-    fn element(&self, at: DateTime<Utc>, text: &str) -> Markup {
+    fn element(&self, at: &DateTime<Utc>, text: &str) -> Markup {
         let exact = at.to_rfc3339_opts(SecondsFormat::Secs, true);
         let full = at.with_timezone(&self.zone).format("%a %-d %b %Y, %H:%M:%S");
         Markup::new(format!(
@@ -185,32 +185,32 @@ mod tests {
             (400 * 86_400, "15 Oct 2025"),
         ];
         for (seconds, expected) in cases {
-            assert_eq!(text(&clock().age(ago(seconds))), expected, "{seconds} s");
+            assert_eq!(text(&clock().age(&ago(seconds))), expected, "{seconds} s");
         }
     }
 
     #[test]
     fn the_exact_time_stands_beside_the_age() {
         assert_eq!(
-            clock().age(ago(240)).as_str(),
+            clock().age(&ago(240)).as_str(),
             "<time datetime=\"2026-11-19T13:42:00Z\" title=\"Thu 19 Nov 2026, 14:42:00\">4 min</time>"
         );
     }
 
     #[test]
     fn moments_name_the_near_days() {
-        assert_eq!(text(&clock().moment(ago(4 * 3_600 + 34 * 60))), "today, 10:12");
-        assert_eq!(text(&clock().moment(ago(86_400))), "yesterday, 14:46");
-        assert_eq!(text(&clock().moment(ago(2 * 86_400))), "Tue 17 Nov, 14:46");
-        assert_eq!(text(&clock().hour(ago(26 * 60))), "14:20");
+        assert_eq!(text(&clock().moment(&ago(4 * 3_600 + 34 * 60))), "today, 10:12");
+        assert_eq!(text(&clock().moment(&ago(86_400))), "yesterday, 14:46");
+        assert_eq!(text(&clock().moment(&ago(2 * 86_400))), "Tue 17 Nov, 14:46");
+        assert_eq!(text(&clock().hour(&ago(26 * 60))), "14:20");
     }
 
     #[test]
     fn a_day_begins_at_local_midnight() {
         let before = Utc.with_ymd_and_hms(2026, 11, 18, 22, 59, 59).unwrap();
         let after = Utc.with_ymd_and_hms(2026, 11, 18, 23, 0, 0).unwrap();
-        assert_eq!(clock().day_heading(clock().date(before)), "Yesterday");
-        assert_eq!(clock().day_heading(clock().date(after)), "Today");
+        assert_eq!(clock().day_heading(&clock().date(&before)), "Yesterday");
+        assert_eq!(clock().day_heading(&clock().date(&after)), "Today");
     }
 
     #[test]
@@ -225,7 +225,7 @@ mod tests {
             (3 * 86_400 + 2 * 3_600, "3 d 2 h"),
         ];
         for (seconds, expected) in cases {
-            assert_eq!(clock().since(ago(seconds)), expected, "{seconds} s");
+            assert_eq!(clock().since(&ago(seconds)), expected, "{seconds} s");
         }
     }
 }

@@ -12,6 +12,7 @@ mod navigation;
 mod page_problem;
 mod person;
 mod policy;
+mod query;
 mod shell;
 mod visit;
 
@@ -22,5 +23,6 @@ pub use navigation::{Link, LinkGroup, Section, home};
 pub use page_problem::{PageProblem, PlainProblem, ShellProblem};
 pub use person::{Person, role_label};
 pub use policy::content_security_policy;
+pub use query::encode_query;
 pub use shell::{CSRF_FIELD, Frame, Shell, Site, Viewer};
 pub use visit::{Theme, Toast, ToastLink, Visit, forget_shown_toast, is_local};

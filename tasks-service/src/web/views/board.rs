@@ -60,7 +60,7 @@ impl Day {
     pub fn group(rows: Vec<TaskRow>, clock: &ReaderClock) -> Vec<Self> {
         let mut days: Vec<Self> = Vec::new();
         for row in rows {
-            let date = clock.date(row.at);
+            let date = clock.date(&row.at);
             match days.last_mut() {
                 Some(day) if day.date == date => day.rows.push(row),
                 _ => days.push(Self {
@@ -71,6 +71,15 @@ impl Day {
         }
         days
     }
+}
+
+/// A link to one view of a list.
+#[derive(Debug)]
+struct ViewLink {
+    href: String,
+    label: &'static str,
+    count: Option<String>,
+    is_current: bool,
 }
 
 /// How many tasks each view has under the same search and performer; `None` where nobody counted.
@@ -113,9 +122,13 @@ pub struct BoardPage {
 }
 
 impl BoardPage {
-    /// The number beside a view.
-    fn count(&self, view: &BoardView) -> Option<String> {
-        self.counts.of(*view).map(grouped)
+    fn views(&self) -> impl Iterator<Item = ViewLink> {
+        BoardView::ALL.into_iter().map(|view| ViewLink {
+            href: self.query.href_of_view(view),
+            label: view.label(),
+            count: self.counts.of(view).map(grouped),
+            is_current: view == self.query.view,
+        })
     }
 
     fn is_chosen(&self, person: &Person) -> bool {
@@ -129,10 +142,18 @@ impl BoardPage {
         (!is_listed).then(|| chosen.to_string())
     }
 
-    /// Hits that the present view leaves out.
-    fn hits_elsewhere(&self) -> Option<u64> {
+    /// What the present view leaves out, in a sentence.
+    fn hits_elsewhere(&self) -> Option<String> {
         let is_narrow_view = self.query.view != BoardView::All;
-        self.counts.all.filter(|&hits| hits > 0 && is_narrow_view)
+        match self.counts.all.filter(|_| is_narrow_view) {
+            None | Some(0) => None,
+            Some(1) => Some("One task of another view does.".to_owned()),
+            Some(hits) => Some(format!("{} tasks of other views do.", grouped(hits))),
+        }
+    }
+
+    fn href_of_all(&self) -> String {
+        self.query.href_of_view(BoardView::All)
     }
 }
 
@@ -143,6 +164,15 @@ pub struct MineCounts {
     pub open: Option<u64>,
     /// Done.
     pub done: Option<u64>,
+}
+
+impl MineCounts {
+    fn of(&self, view: MineView) -> Option<u64> {
+        match view {
+            MineView::Open => self.open,
+            MineView::Done => self.done,
+        }
+    }
 }
 
 /// `GET /tasks/mine`: the tasks of the person who looks. Its form sends the fields of [`MineQuery`].
@@ -164,15 +194,22 @@ pub struct MinePage {
 }
 
 impl MinePage {
-    fn count(&self, view: &MineView) -> Option<String> {
-        match view {
-            MineView::Open => self.counts.open,
-            MineView::Done => self.counts.done,
-        }
-        .map(grouped)
+    fn views(&self) -> impl Iterator<Item = ViewLink> {
+        MineView::ALL.into_iter().map(|view| ViewLink {
+            href: self.query.href_of_view(view),
+            label: view.label(),
+            count: self.counts.of(view).map(grouped),
+            is_current: view == self.query.view,
+        })
     }
 
-    fn is_empty(&self) -> bool {
-        self.days.is_empty() && self.done_today.is_empty()
+    /// Open tasks stand under the day of their assignment, done ones under the day of their end.
+    fn heading(&self, day: &Day) -> String {
+        let words = self.shell.clock().day_heading(&day.date);
+        match (self.query.view, words.as_str()) {
+            (MineView::Open, "Today" | "Yesterday") => format!("Assigned {}", words.to_lowercase()),
+            (MineView::Open, _) => format!("Assigned {words}"),
+            (MineView::Done, _) => words,
+        }
     }
 }

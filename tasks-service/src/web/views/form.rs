@@ -2,7 +2,7 @@
 
 use askama::Template;
 use askama_web::WebTemplate;
-use platform::ui::{Money, Person, Shell};
+use platform::ui::{Money, Person, Shell, grouped};
 use uuid::Uuid;
 
 /// How the performer is found. Sent as `pick=random`, or `pick=chosen` with `performer=<id>`.
@@ -16,10 +16,12 @@ pub enum Pick {
 }
 
 impl Pick {
+    /// Whether a person is asked for.
     fn is_chosen(self) -> bool {
         matches!(self, Self::Chosen(_))
     }
 
+    /// Whether it is this person.
     fn is(self, person: &Person) -> bool {
         self == Self::Chosen(Some(person.id))
     }
@@ -67,6 +69,8 @@ pub struct TaskForm {
 pub struct NewTaskPage {
     /// The frame, at `Section::Tasks`.
     pub shell: Shell,
+    /// Field `task`: the id of the task to be, made with the form, so that a form sent twice files one task.
+    pub id: Uuid,
     /// What was typed so far.
     pub form: TaskForm,
     /// How many people a draw can hit.
@@ -89,7 +93,7 @@ pub struct EditTaskPage {
 
 /// `GET /tasks/T-<number>/assign`, and the answer of its `POST` when the choice cannot be taken (422).
 ///
-/// The form sends `csrf_token`, `pick` and `performer`.
+/// The form sends `csrf_token`, `seen`, `pick` and `performer`.
 #[derive(Debug, Template, WebTemplate)]
 #[template(path = "assign.html")]
 pub struct AssignPage {
@@ -99,6 +103,8 @@ pub struct AssignPage {
     pub number: i64,
     /// Who has it now.
     pub current: Option<Person>,
+    /// Field `seen`: the time of the task's last event in microseconds, so that a form sent twice draws once.
+    pub seen: i64,
     /// How many people a draw can hit.
     pub eligible: u64,
     /// Who can be chosen, by name.
@@ -109,4 +115,37 @@ pub struct AssignPage {
     pub error: Option<String>,
     /// What the new performer is charged, when the price is known.
     pub fee: Option<Money>,
+}
+
+/// `GET /tasks/T-<number>/cancel`: asks first, as it cannot be undone. The form sends `csrf_token`.
+#[derive(Debug, Template, WebTemplate)]
+#[template(path = "cancel_task.html")]
+pub struct CancelTaskPage {
+    /// The frame, at `Section::Tasks`.
+    pub shell: Shell,
+    /// Which task.
+    pub number: i64,
+    /// Its title.
+    pub title: String,
+}
+
+impl NewTaskPage {
+    fn odds(&self) -> String {
+        odds(self.eligible)
+    }
+}
+
+impl AssignPage {
+    fn odds(&self) -> String {
+        odds(self.eligible)
+    }
+}
+
+/// What a draw among so many people means for each of them.
+fn odds(eligible: u64) -> String {
+    match eligible {
+        0 => "Nobody can be a performer now: the task will wait".to_owned(),
+        1 => "Only one person can be a performer now".to_owned(),
+        many => format!("One of {}, all equally likely", grouped(many)),
+    }
 }

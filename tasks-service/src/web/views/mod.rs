@@ -8,9 +8,6 @@ mod query;
 mod task;
 
 pub use board::{BoardCounts, BoardPage, Day, MineCounts, MinePage, TaskRow};
-pub use form::{AssignPage, EditTaskPage, FormErrors, NewTaskPage, Pick, TaskForm};
+pub use form::{AssignPage, CancelTaskPage, EditTaskPage, FormErrors, NewTaskPage, Pick, TaskForm};
 pub use query::{BoardQuery, BoardView, MineQuery, MineView, Order};
 pub use task::{Cause, Happened, HistoryEntry, Price, Rights, TaskDetail, TaskPage, Why};
-
-#[cfg(test)]
-mod tests;

@@ -106,8 +106,12 @@ struct RawBoardQuery {
 
 impl From<RawBoardQuery> for BoardQuery {
     fn from(raw: RawBoardQuery) -> Self {
-        let view = BoardView::ALL.into_iter().find(|view| view.key() == raw.view);
-        let order = Order::ALL.into_iter().find(|order| order.key() == raw.order);
+        let view = BoardView::ALL
+            .into_iter()
+            .find(|view| view.key() == raw.view);
+        let order = Order::ALL
+            .into_iter()
+            .find(|order| order.key() == raw.order);
         Self {
             view: view.unwrap_or_default(),
             q: raw.q.trim().to_owned(),
@@ -143,9 +147,9 @@ impl BoardQuery {
 
     /// The first page of another view of the same search.
     #[must_use]
-    pub fn href_of_view(&self, view: &BoardView) -> String {
+    pub fn href_of_view(&self, view: BoardView) -> String {
         let other = Self {
-            view: *view,
+            view,
             after: None,
             ..self.clone()
         };
@@ -218,7 +222,9 @@ struct RawMineQuery {
 
 impl From<RawMineQuery> for MineQuery {
     fn from(raw: RawMineQuery) -> Self {
-        let view = MineView::ALL.into_iter().find(|view| view.key() == raw.view);
+        let view = MineView::ALL
+            .into_iter()
+            .find(|view| view.key() == raw.view);
         Self {
             view: view.unwrap_or_default(),
             q: raw.q.trim().to_owned(),
@@ -241,9 +247,9 @@ impl MineQuery {
 
     /// The first page of the other view of the same search.
     #[must_use]
-    pub fn href_of_view(&self, view: &MineView) -> String {
+    pub fn href_of_view(&self, view: MineView) -> String {
         let other = Self {
-            view: *view,
+            view,
             after: None,
             ..self.clone()
         };
@@ -262,8 +268,15 @@ impl MineQuery {
 }
 
 /// An empty text for the default, which addresses leave out.
-fn non_default<T: Copy + Default + PartialEq>(value: T, key: fn(T) -> &'static str) -> &'static str {
-    if value == T::default() { "" } else { key(value) }
+fn non_default<T: Copy + Default + PartialEq>(
+    value: T,
+    key: fn(T) -> &'static str,
+) -> &'static str {
+    if value == T::default() {
+        ""
+    } else {
+        key(value)
+    }
 }
 
 #[cfg(test)]
@@ -300,13 +313,16 @@ mod tests {
     #[test]
     fn defaults_stay_out_of_the_address() {
         assert_eq!(BoardQuery::default().href(), "/tasks");
-        assert_eq!(MineQuery::default().href_of_view(&MineView::Done), "/tasks/mine?view=done");
+        assert_eq!(
+            MineQuery::default().href_of_view(MineView::Done),
+            "/tasks/mine?view=done"
+        );
     }
 
     #[test]
     fn another_view_begins_at_its_first_page() {
         let query = read("q=tax&after=7");
-        assert_eq!(query.href_of_view(&BoardView::All), "/tasks?view=all&q=tax");
+        assert_eq!(query.href_of_view(BoardView::All), "/tasks?view=all&q=tax");
         assert_eq!(query.href_after("9"), "/tasks?q=tax&after=9");
     }
 }

@@ -15,7 +15,7 @@ pub struct Rights {
     pub assign: bool,
     /// `GET /tasks/T-<number>/edit`.
     pub edit: bool,
-    /// `POST /tasks/T-<number>/cancel` with `csrf_token`.
+    /// `GET /tasks/T-<number>/cancel`.
     pub cancel: bool,
 }
 
@@ -158,7 +158,9 @@ impl HistoryEntry {
     }
 
     fn actor(&self) -> &str {
-        self.by.as_ref().map_or("The exchange", |person| &person.name)
+        self.by
+            .as_ref()
+            .map_or("The exchange", |person| &person.name)
     }
 
     /// The reason line below an assignment.
@@ -222,6 +224,27 @@ impl TaskPage {
 
     fn href(&self) -> String {
         format!("/tasks/T-{}", self.task.number)
+    }
+
+    fn is_mine(&self) -> bool {
+        let performer = self.task.performer.as_ref();
+        performer.is_some_and(|person| person.id == self.shell.person().id)
+    }
+
+    /// The list that the task stands in for the person who looks.
+    fn list(&self) -> (&'static str, &'static str) {
+        if self.is_mine() {
+            ("/tasks/mine", "My tasks")
+        } else {
+            ("/tasks", "Tasks")
+        }
+    }
+
+    /// How long an open task has been with its performer.
+    fn held_for(&self) -> Option<String> {
+        let is_open = self.task.status == TaskStatus::Open;
+        let since = self.task.assigned_at.filter(|_| is_open)?;
+        Some(self.shell.clock().since(&since))
     }
 
     fn status(&self) -> &'static str {
