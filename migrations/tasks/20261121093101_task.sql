@@ -68,7 +68,7 @@ CREATE TABLE task_history (
     -- Who had it before.
     previous_id uuid,
     -- Why somebody got it: drawn for a cause among so many, or chosen by the actor.
-    cause text CHECK (cause IN ('filed', 'waited', 'performer_lost', 'chosen')),
+    cause text CHECK (cause IN ('filed', 'waited', 'performer_lost', 'asked', 'chosen')),
     candidates integer CHECK (candidates > 0),
     -- Which texts an edit changed.
     fields text[],

@@ -1,6 +1,10 @@
 //! The task board: files tasks, hands them out at random, and tells the world what became of them.
 
+pub mod api;
 pub mod app;
+pub mod config;
 pub mod domain;
+mod failure;
 pub mod messaging;
 pub mod store;
+pub mod web;

@@ -6,6 +6,7 @@ use sea_orm::DatabaseTransaction;
 use crate::{
     app::App,
     domain::{
+        assignment::draw,
         id::{TaskId, UserId},
         person::Caller,
         task::{Outcome, Refusal, Task},
@@ -64,11 +65,28 @@ pub async fn assign(
     performer: UserId,
 ) -> Result<Done, CommandError> {
     let txn = store::begin(&app.db).await?;
-    let eligible = store::performers::lock_eligible(&txn, &app.eligibility, &[performer]).await?;
-    if !eligible.contains(&performer) {
-        return Err(CommandError::NotEligible);
-    }
+    ensure_eligible(app, &txn, performer).await?;
     change(app, txn, task, |task, now| task.assign(by, performer, now)).await
+}
+
+/// Hands a task to somebody drawn at random, unless it changed after the moment `seen`.
+#[tracing::instrument(name = "app.task.redraw", skip_all, fields(task.id = %task, user.id = %by.id))]
+pub async fn redraw(
+    app: &App,
+    task: TaskId,
+    by: Caller,
+    seen: DateTime<Utc>,
+) -> Result<Done, CommandError> {
+    app.performers.refresh(&app.db, &app.eligibility).await?;
+    let draw = draw(&app.performers.current(), &mut app.sources.rng());
+    let txn = store::begin(&app.db).await?;
+    if let Some(draw) = draw {
+        ensure_eligible(app, &txn, draw.performer).await?;
+    }
+    change(app, txn, task, |task, now| {
+        task.redraw_for(by, draw, seen, now)
+    })
+    .await
 }
 
 /// Replaces the texts of a task.
@@ -89,6 +107,19 @@ pub async fn edit(
         store::tasks::save_content(&txn, id, content).await?;
     }
     finish(app, txn, task, outcome).await
+}
+
+async fn ensure_eligible(
+    app: &App,
+    txn: &DatabaseTransaction,
+    performer: UserId,
+) -> Result<(), CommandError> {
+    let eligible = store::performers::lock_eligible(txn, &app.eligibility, &[performer]).await?;
+    if eligible.contains(&performer) {
+        Ok(())
+    } else {
+        Err(CommandError::NotEligible)
+    }
 }
 
 async fn change(

@@ -3,9 +3,10 @@
 use crate::{
     app::App,
     domain::{
-        assignment::{Draw, draw},
+        assignment::{Pick, draw},
         id::{TaskId, TaskNumber, UserId},
-        task::Task,
+        person::Caller,
+        task::{Refusal, Task},
         text::Content,
     },
     messaging::publish,
@@ -17,8 +18,10 @@ use crate::{
 pub struct Draft {
     /// Made with the form, so that a form sent twice files one task.
     pub id: TaskId,
-    pub author: UserId,
+    pub by: Caller,
     pub content: Content,
+    /// A performer chosen by a manager or administrator; otherwise one is drawn.
+    pub chosen: Option<UserId>,
 }
 
 /// What became of a draft.
@@ -36,14 +39,24 @@ pub enum FileError {
     /// The form was sent before with other texts, or the id is somebody else's.
     #[error("the id of the draft belongs to another task")]
     IdTaken,
+    /// The caller may not choose a performer.
+    #[error("the task refuses")]
+    Refused(#[from] Refusal),
+    /// The chosen performer may not be handed tasks.
+    #[error("the chosen performer is not eligible")]
+    NotEligible,
     /// The store failed.
     #[error("the task cannot be stored")]
     Store(#[from] StoreError),
 }
 
-/// Files a task and hands it to somebody at random; with nobody eligible it waits.
-#[tracing::instrument(name = "app.task.file", skip_all, fields(task.id = %draft.id, user.id = %draft.author))]
+/// Files a task and hands it to somebody; with nobody eligible it waits.
+#[tracing::instrument(name = "app.task.file", skip_all, fields(task.id = %draft.id, user.id = %draft.by.id))]
 pub async fn file(app: &App, draft: &Draft) -> Result<Filed, FileError> {
+    if let Some(performer) = draft.chosen {
+        let filed = try_file(app, draft, Pick::Chosen(performer)).await?;
+        return filed.ok_or(FileError::NotEligible);
+    }
     if app.performers.current().is_empty() {
         app.performers.refresh(&app.db, &app.eligibility).await?;
     }
@@ -56,22 +69,18 @@ pub async fn file(app: &App, draft: &Draft) -> Result<Filed, FileError> {
     if let Some(filed) = try_file(app, draft, draw_performer(app)).await? {
         return Ok(filed);
     }
-    let filed = try_file(app, draft, None).await?;
+    let filed = try_file(app, draft, Pick::Drawn(None)).await?;
     app.people_changed.wake();
     filed.ok_or(FileError::IdTaken)
 }
 
-fn draw_performer(app: &App) -> Option<Draw> {
-    draw(&app.performers.current(), &mut app.sources.rng())
+fn draw_performer(app: &App) -> Pick {
+    Pick::Drawn(draw(&app.performers.current(), &mut app.sources.rng()))
 }
 
-/// `None` when the performer of the draw is not eligible any more.
-async fn try_file(
-    app: &App,
-    draft: &Draft,
-    draw: Option<Draw>,
-) -> Result<Option<Filed>, FileError> {
-    let (task, events) = Task::file(draft.id, draft.author, draw, app.sources.now());
+/// `None` when the picked performer is not eligible, or not any more.
+async fn try_file(app: &App, draft: &Draft, pick: Pick) -> Result<Option<Filed>, FileError> {
+    let (task, events) = Task::file(draft.id, draft.by, pick, app.sources.now())?;
     let messages = publish::messages(&app.sources, &events);
     let filing = Filing {
         task: &task,
@@ -81,7 +90,7 @@ async fn try_file(
     };
     if let Some(number) = store::tasks::file(&app.db, filing, &app.eligibility).await? {
         app.outbox.wake();
-        tracing::info!(%number, waits = draw.is_none(), "a task was filed");
+        tracing::info!(%number, waits = task.performer().is_none(), "a task was filed");
         return Ok(Some(Filed::New(number)));
     }
     filed_before(app, draft).await
@@ -92,7 +101,7 @@ async fn filed_before(app: &App, draft: &Draft) -> Result<Option<Filed>, FileErr
         return Ok(None);
     };
     let content = store::tasks::content(&app.db, draft.id).await?;
-    if author != draft.author || content.as_ref() != Some(&draft.content) {
+    if author != draft.by.id || content.as_ref() != Some(&draft.content) {
         return Err(FileError::IdTaken);
     }
     tracing::info!(%number, "the same draft was filed before");

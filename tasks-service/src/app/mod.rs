@@ -7,11 +7,12 @@ pub mod redraw;
 
 use std::sync::Arc;
 
+use contracts::tasks::TaskStatus;
 use platform::{outbox::OutboxSignal, signal::Signal, sources::Sources};
 use sea_orm::DatabaseConnection;
 
 use self::performers::Performers;
-use crate::domain::assignment::Eligibility;
+use crate::{domain::assignment::Eligibility, store::entity::Phase};
 
 /// What every command needs; cheap to clone, clones share their state.
 #[derive(Debug, Clone)]
@@ -25,4 +26,15 @@ pub struct App {
     /// Whom tasks may be drawn for.
     pub eligibility: Arc<Eligibility>,
     pub performers: Performers,
+}
+
+impl From<Phase> for TaskStatus {
+    fn from(phase: Phase) -> Self {
+        match phase {
+            Phase::Waiting => Self::Waiting,
+            Phase::Open => Self::Open,
+            Phase::Completed => Self::Completed,
+            Phase::Cancelled => Self::Cancelled,
+        }
+    }
 }

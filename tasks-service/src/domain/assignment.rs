@@ -40,6 +40,8 @@ pub enum Cause {
     Waited,
     /// The performer was deleted, disabled or lost eligibility.
     PerformerLost,
+    /// A manager or administrator asked for another performer.
+    Asked,
 }
 
 /// The outcome of a draw: who, and among how many.
@@ -47,6 +49,15 @@ pub enum Cause {
 pub struct Draw {
     pub performer: UserId,
     pub candidates: usize,
+}
+
+/// How a performer is found for a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pick {
+    /// The exchange drew one; nobody when nobody is eligible.
+    Drawn(Option<Draw>),
+    /// A manager or administrator chose this one, who is eligible.
+    Chosen(UserId),
 }
 
 /// Picks one of the candidates, each with the same probability; `None` when there is nobody.

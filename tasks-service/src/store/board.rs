@@ -6,11 +6,15 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 use uuid::Uuid;
 
-use super::{StoreError, sql::statement};
+use super::{StoreError, entity::Phase, sql::statement};
 use crate::domain::id::{TaskNumber, UserId};
 
 /// Counting stops here: more is "10,000 and more" to a person, and costs milliseconds to the board.
 pub const COUNT_LIMIT: i64 = 10_000;
+
+/// The expression of the index `task_text_search`.
+const SEARCHED: &str = "(task_text.title || ' ' || coalesce(task_text.reference, '') || ' ' \
+     || task_text.description)";
 
 /// Which tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,8 +71,7 @@ pub struct Row {
     pub number: i64,
     pub title: String,
     pub reference: Option<String>,
-    /// As in column `state`.
-    pub state: String,
+    pub state: Phase,
     pub author_id: Uuid,
     pub performer_id: Option<Uuid>,
     /// Empty where the local copy does not know the performer yet.
@@ -122,7 +125,10 @@ pub async fn page(db: &impl ConnectionTrait, query: &Query) -> Result<Page, Stor
     let wanted = usize::try_from(query.limit).unwrap_or(usize::MAX);
     let has_more = rows.len() > wanted;
     rows.truncate(wanted);
-    let next = rows.last().filter(|_| has_more).and_then(|row| key.cursor_of(row));
+    let next = rows
+        .last()
+        .filter(|_| has_more)
+        .and_then(|row| key.cursor_of(row));
     Ok(Page { rows, next })
 }
 
@@ -134,7 +140,10 @@ pub async fn counts(
 ) -> Result<Counts, StoreError> {
     let mut values = Vec::new();
     let counted = [View::Open, View::DoneSince(done_since), View::All].map(|view| {
-        let mut conditions = Conditions { sql: String::new(), values: std::mem::take(&mut values) };
+        let mut conditions = Conditions {
+            sql: String::new(),
+            values: std::mem::take(&mut values),
+        };
         conditions.view(view);
         conditions.filter(filter);
         let sql = format!(
@@ -148,8 +157,11 @@ pub async fn counts(
     });
     let [open, done, all] = counted;
     let sql = format!("SELECT {open} AS open, {done} AS done, {all} AS \"all\"");
-    let counts = Counts::find_by_statement(statement(&sql, values)).one(db).await?;
-    counts.ok_or_else(|| sea_orm::DbErr::RecordNotFound("the counts of the board".to_owned()).into())
+    let counts = Counts::find_by_statement(statement(&sql, values))
+        .one(db)
+        .await?;
+    counts
+        .ok_or_else(|| sea_orm::DbErr::RecordNotFound("the counts of the board".to_owned()).into())
 }
 
 /// What a list is ordered by, and which way.
@@ -212,7 +224,9 @@ impl SortKey {
             Column::Assigned => Some(row.assigned_at.unwrap_or(row.created_at)),
             Column::Closed => row.closed_at,
         };
-        TaskNumber::try_new(row.number).ok().map(|number| Cursor { at, number })
+        TaskNumber::try_new(row.number)
+            .ok()
+            .map(|number| Cursor { at, number })
     }
 }
 
@@ -242,7 +256,9 @@ impl Conditions {
             View::Open => self.and("task.state IN ('waiting', 'open')"),
             View::DoneSince(since) => {
                 let since = self.bind(since);
-                self.and(&format!("task.state = 'completed' AND task.closed_at >= {since}"));
+                self.and(&format!(
+                    "task.state = 'completed' AND task.closed_at >= {since}"
+                ));
             }
             View::All => self.and("true"),
         }
@@ -254,12 +270,23 @@ impl Conditions {
             self.and(&format!("task.performer_id = {performer}"));
         }
         if let Some(search) = &filter.search {
-            let pattern = self.bind(contains(search));
-            let number = self.bind(number_in(search));
-            // The expression of the index task_text_search.
+            self.search(search);
+        }
+    }
+
+    /// Three characters and more are looked up in the index of trigrams, which knows nothing of less;
+    /// fewer are looked for while going along the order of the list.
+    fn search(&mut self, text: &str) {
+        let pattern = self.bind(contains(text));
+        let number = self.bind(number_in(text));
+        if text.chars().count() < 3 {
             self.and(&format!(
-                "((task_text.title || ' ' || coalesce(task_text.reference, '') || ' ' || \
-                 task_text.description) ILIKE {pattern} OR task.number = {number})"
+                "({SEARCHED} ILIKE {pattern} OR task.number = {number})"
+            ));
+        } else {
+            self.and(&format!(
+                "task.id IN (SELECT task_id FROM task_text WHERE {SEARCHED} ILIKE {pattern} \
+                 UNION ALL SELECT id FROM task WHERE number = {number})"
             ));
         }
     }
@@ -273,7 +300,9 @@ impl Conditions {
         match key.time().zip(cursor.at) {
             Some((time, at)) => {
                 let at = self.bind(at);
-                self.and(&format!("({time}, task.number) {comparison} ({at}, {number})"));
+                self.and(&format!(
+                    "({time}, task.number) {comparison} ({at}, {number})"
+                ));
             }
             None => self.and(&format!("task.number {comparison} {number}")),
         }
@@ -297,7 +326,10 @@ fn contains(text: &str) -> String {
 /// The number that somebody looks for with `T-12`, `t-12` or `12`.
 fn number_in(text: &str) -> Option<i64> {
     let text = text.trim();
-    text.parse::<TaskNumber>().map(TaskNumber::get).or_else(|_| text.parse()).ok()
+    text.parse::<TaskNumber>()
+        .map(TaskNumber::get)
+        .or_else(|_| text.parse())
+        .ok()
 }
 
 #[cfg(test)]

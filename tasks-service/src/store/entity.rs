@@ -1,9 +1,27 @@
 //! The tables as sea-orm sees them; `migrations/tasks` is what they follow.
 
+use sea_orm::entity::prelude::*;
+
+/// Column `task.state`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum Phase {
+    #[sea_orm(string_value = "waiting")]
+    Waiting,
+    #[sea_orm(string_value = "open")]
+    Open,
+    #[sea_orm(string_value = "completed")]
+    Completed,
+    #[sea_orm(string_value = "cancelled")]
+    Cancelled,
+}
+
 /// Table `task`.
 pub mod task {
     use chrono::{DateTime, Utc};
     use sea_orm::entity::prelude::*;
+
+    use super::Phase;
 
     #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "task")]
@@ -12,7 +30,7 @@ pub mod task {
         pub id: Uuid,
         pub number: i64,
         pub author_id: Uuid,
-        pub state: String,
+        pub state: Phase,
         pub performer_id: Option<Uuid>,
         pub assigned_at: Option<DateTime<Utc>>,
         pub closed_at: Option<DateTime<Utc>>,

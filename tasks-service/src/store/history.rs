@@ -1,11 +1,12 @@
 //! The history of tasks (T6) as rows: one per event.
 
-use sea_orm::Value;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, Value};
 
-use super::sql::array;
+use super::{StoreError, entity::task_history, sql::array};
 use crate::domain::{
     assignment::Cause,
     event::{Event, Fact, Reason},
+    id::{TaskId, UserId},
     person::Actor,
     text::Field,
 };
@@ -123,6 +124,7 @@ fn cause_word(cause: Cause) -> &'static str {
         Cause::Filed => "filed",
         Cause::Waited => "waited",
         Cause::PerformerLost => "performer_lost",
+        Cause::Asked => "asked",
     }
 }
 
@@ -131,5 +133,153 @@ fn field_word(field: Field) -> &'static str {
         Field::Title => "title",
         Field::Description => "description",
         Field::Reference => "reference",
+    }
+}
+
+/// Everything that happened to a task, newest first.
+pub async fn of(db: &impl ConnectionTrait, task: TaskId) -> Result<Vec<Event>, StoreError> {
+    let rows = task_history::Entity::find()
+        .filter(task_history::Column::TaskId.eq(task.0))
+        .order_by_desc(task_history::Column::At)
+        .all(db)
+        .await?;
+    rows.into_iter().map(Event::try_from).collect()
+}
+
+impl TryFrom<task_history::Model> for Event {
+    type Error = StoreError;
+
+    fn try_from(row: task_history::Model) -> Result<Self, StoreError> {
+        let fact = read_fact(&row).ok_or(StoreError::Corrupt {
+            task: row.task_id,
+            fault: "a row of its history contradicts itself",
+        })?;
+        Ok(Self {
+            task: TaskId(row.task_id),
+            at: row.at,
+            actor: row
+                .actor_id
+                .map_or(Actor::System, |user| Actor::Person(UserId(user))),
+            fact,
+        })
+    }
+}
+
+fn read_fact(row: &task_history::Model) -> Option<Fact> {
+    let previous = row.previous_id.map(UserId);
+    let performer = row.performer_id.map(UserId);
+    match row.kind.as_str() {
+        "filed" => Some(Fact::Filed),
+        "edited" => {
+            let fields = row.fields.iter().flatten().map(|word| read_field(word));
+            Some(Fact::Edited {
+                fields: fields.collect::<Option<_>>()?,
+            })
+        }
+        "assigned" => Some(Fact::Assigned {
+            performer: performer?,
+            previous,
+            reason: read_reason(row)?,
+        }),
+        "released" => Some(Fact::Released {
+            previous: previous?,
+        }),
+        "completed" => Some(Fact::Completed {
+            performer: performer?,
+        }),
+        "cancelled" => Some(Fact::Cancelled),
+        _ => None,
+    }
+}
+
+fn read_reason(row: &task_history::Model) -> Option<Reason> {
+    let cause = match row.cause.as_deref()? {
+        "chosen" => return Some(Reason::Chosen),
+        "filed" => Cause::Filed,
+        "waited" => Cause::Waited,
+        "performer_lost" => Cause::PerformerLost,
+        "asked" => Cause::Asked,
+        _ => return None,
+    };
+    let candidates = usize::try_from(row.candidates?).ok()?;
+    Some(Reason::Drawn { cause, candidates })
+}
+
+fn read_field(word: &str) -> Option<Field> {
+    match word {
+        "title" => Some(Field::Title),
+        "description" => Some(Field::Description),
+        "reference" => Some(Field::Reference),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// A row as the database returns what [`describe`] wrote.
+    fn row(fact: &Fact) -> task_history::Model {
+        let (kind, details) = describe(fact);
+        let fields = details
+            .fields
+            .map(|fields| fields.split(',').map(str::to_owned).collect());
+        task_history::Model {
+            task_id: Uuid::nil(),
+            at: DateTime::UNIX_EPOCH,
+            kind: kind.to_owned(),
+            actor_id: None,
+            performer_id: details.performer,
+            previous_id: details.previous,
+            cause: details.cause.map(str::to_owned),
+            candidates: details.candidates,
+            fields,
+        }
+    }
+
+    #[test]
+    fn every_fact_reads_back_as_it_was_written() {
+        let one = UserId(Uuid::from_u128(1));
+        let two = UserId(Uuid::from_u128(2));
+        let assigned = |reason| Fact::Assigned {
+            performer: one,
+            previous: Some(two),
+            reason,
+        };
+        let drawn = |cause| {
+            assigned(Reason::Drawn {
+                cause,
+                candidates: 38,
+            })
+        };
+        let facts = [
+            Fact::Filed,
+            Fact::Edited {
+                fields: vec![Field::Title, Field::Description, Field::Reference],
+            },
+            drawn(Cause::Filed),
+            drawn(Cause::Waited),
+            drawn(Cause::PerformerLost),
+            drawn(Cause::Asked),
+            assigned(Reason::Chosen),
+            Fact::Released { previous: two },
+            Fact::Completed { performer: one },
+            Fact::Cancelled,
+        ];
+        for fact in facts {
+            assert_eq!(read_fact(&row(&fact)), Some(fact.clone()), "{fact:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_contradicts_itself_is_no_fact() {
+        let mut broken = row(&Fact::Completed {
+            performer: UserId(Uuid::nil()),
+        });
+        broken.performer_id = None;
+        assert_eq!(read_fact(&broken), None);
     }
 }

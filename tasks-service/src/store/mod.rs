@@ -2,7 +2,10 @@
 
 pub mod board;
 pub mod entity;
+pub mod export;
 pub mod history;
+pub mod page;
+pub mod people;
 pub mod performers;
 pub mod prices;
 mod sql;

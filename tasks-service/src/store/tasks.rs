@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use chrono::{DateTime, Utc};
 use platform::outbox::{self, OutboxMessage};
 use sea_orm::{
-    ActiveModelTrait,
+    ActiveEnum, ActiveModelTrait,
     ActiveValue::{Set, Unchanged},
     ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, FromQueryResult, QueryFilter,
     QueryOrder, QuerySelect,
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{
     StoreError,
-    entity::{task, task_text},
+    entity::{Phase, task, task_text},
     history, performers,
     sql::{array, statement},
 };
@@ -90,7 +90,7 @@ pub async fn file(
     values.extend([
         task.id.0.into(),
         task.author.0.into(),
-        state.word.into(),
+        state.phase.into(),
         state.performer.into(),
         state.assigned_at.into(),
         task.created_at.into(),
@@ -119,7 +119,7 @@ pub async fn lock(txn: &DatabaseTransaction, id: TaskId) -> Result<Option<Task>,
 /// The oldest waiting tasks, locked; those that another replica works on are left to it.
 pub async fn lock_waiting(txn: &DatabaseTransaction, limit: u64) -> Result<Vec<Task>, StoreError> {
     let rows = task::Entity::find()
-        .filter(task::Column::State.eq(WAITING))
+        .filter(task::Column::State.eq(Phase::Waiting))
         .order_by_asc(task::Column::Number)
         .limit(limit)
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
@@ -193,7 +193,7 @@ pub async fn save(
     let mut values = Vec::from(history::columns(changes.iter().map(|change| &change.event)));
     values.extend([
         array(tasks().map(|task| Some(task.id.0))),
-        array(states.iter().map(|state| Some(state.word.to_owned()))),
+        array(states.iter().map(|state| Some(state.phase.to_value()))),
         array(states.iter().map(|state| state.performer)),
         array(states.iter().map(|state| state.assigned_at)),
         array(states.iter().map(|state| state.closed_at)),
@@ -254,15 +254,10 @@ pub async fn id_of(
     Ok(id.map(TaskId))
 }
 
-const WAITING: &str = "waiting";
-const OPEN: &str = "open";
-const COMPLETED: &str = "completed";
-const CANCELLED: &str = "cancelled";
-
 /// A state, spread over the columns of its row.
 #[derive(Debug, Clone, Copy)]
 struct StateColumns {
-    word: &'static str,
+    phase: Phase,
     performer: Option<Uuid>,
     assigned_at: Option<DateTime<Utc>>,
     closed_at: Option<DateTime<Utc>>,
@@ -270,13 +265,13 @@ struct StateColumns {
 
 impl StateColumns {
     fn of(state: State) -> Self {
-        let (word, assignment, closed_at) = match state {
-            State::Waiting => (WAITING, None, None),
+        let (phase, assignment, closed_at) = match state {
+            State::Waiting => (Phase::Waiting, None, None),
             State::Open {
                 performer,
                 assigned_at,
             } => (
-                OPEN,
+                Phase::Open,
                 Some(Assignment {
                     performer,
                     assigned_at,
@@ -288,17 +283,17 @@ impl StateColumns {
                 assigned_at,
                 completed_at,
             } => (
-                COMPLETED,
+                Phase::Completed,
                 Some(Assignment {
                     performer,
                     assigned_at,
                 }),
                 Some(completed_at),
             ),
-            State::Cancelled { last, cancelled_at } => (CANCELLED, last, Some(cancelled_at)),
+            State::Cancelled { last, cancelled_at } => (Phase::Cancelled, last, Some(cancelled_at)),
         };
         Self {
-            word,
+            phase,
             performer: assignment.map(|assignment| assignment.performer.0),
             assigned_at: assignment.map(|assignment| assignment.assigned_at),
             closed_at,
@@ -317,10 +312,10 @@ impl TryFrom<task::Model> for Task {
                 performer: UserId(user),
                 assigned_at,
             });
-        let state = match (row.state.as_str(), assignment, row.closed_at) {
-            (WAITING, None, None) => State::Waiting,
+        let state = match (row.state, assignment, row.closed_at) {
+            (Phase::Waiting, None, None) => State::Waiting,
             (
-                OPEN,
+                Phase::Open,
                 Some(Assignment {
                     performer,
                     assigned_at,
@@ -331,7 +326,7 @@ impl TryFrom<task::Model> for Task {
                 assigned_at,
             },
             (
-                COMPLETED,
+                Phase::Completed,
                 Some(Assignment {
                     performer,
                     assigned_at,
@@ -342,7 +337,7 @@ impl TryFrom<task::Model> for Task {
                 assigned_at,
                 completed_at,
             },
-            (CANCELLED, last, Some(cancelled_at)) => State::Cancelled { last, cancelled_at },
+            (Phase::Cancelled, last, Some(cancelled_at)) => State::Cancelled { last, cancelled_at },
             _ => {
                 return Err(corrupt(
                     row.id,

@@ -6,7 +6,7 @@ mod tests;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    assignment::{Cause, Draw},
+    assignment::{Cause, Draw, Pick},
     event::{Event, Fact, Reason},
     id::{TaskId, UserId},
     person::{Actor, Caller},
@@ -78,19 +78,27 @@ pub enum Refusal {
     /// The task waits: there is nobody who could have done it.
     #[error("the task has no performer yet")]
     NoPerformer,
+    /// There is nobody to draw from.
+    #[error("nobody is eligible")]
+    NobodyEligible,
+    /// Something happened to the task that the caller did not know of.
+    #[error("the task changed meanwhile")]
+    ChangedMeanwhile,
 }
 
 impl Task {
     /// Files a new task, with its first performer or waiting for one. The two events differ in time.
+    ///
+    /// Only managers and administrators may choose the performer (T4).
     pub fn file(
         id: TaskId,
-        author: UserId,
-        draw: Option<Draw>,
+        by: Caller,
+        pick: Pick,
         now: DateTime<Utc>,
-    ) -> (Self, Vec<Event>) {
+    ) -> Result<(Self, Vec<Event>), Refusal> {
         let mut task = Self {
             id,
-            author,
+            author: by.id,
             state: State::Waiting,
             created_at: now,
             last_event_at: now,
@@ -98,11 +106,26 @@ impl Task {
         let filed = Event {
             task: id,
             at: now,
-            actor: Actor::Person(author),
+            actor: by.into(),
             fact: Fact::Filed,
         };
-        let drawn = draw.map(|draw| task.hand_out(draw, None, Cause::Filed, now));
-        (task, [Some(filed), drawn].into_iter().flatten().collect())
+        let assigned = match pick {
+            Pick::Drawn(None) => None,
+            Pick::Drawn(Some(draw)) => Some(task.hand_out(
+                draw.performer,
+                draw.because(Cause::Filed),
+                Actor::System,
+                now,
+            )),
+            Pick::Chosen(_) if !by.leads() => return Err(Refusal::NotAllowed),
+            Pick::Chosen(performer) => {
+                Some(task.hand_out(performer, Reason::Chosen, by.into(), now))
+            }
+        };
+        Ok((
+            task,
+            [Some(filed), assigned].into_iter().flatten().collect(),
+        ))
     }
 
     /// Marks the task done: by its performer, a manager or an administrator (T4). Twice is the same as once.
@@ -189,28 +212,45 @@ impl Task {
         performer: UserId,
         now: DateTime<Utc>,
     ) -> Result<Outcome, Refusal> {
-        if !by.leads() {
-            return Err(Refusal::NotAllowed);
-        }
+        allow_lead(by)?;
         self.ensure_unfinished()?;
-        let previous = self.performer();
-        if previous == Some(performer) {
+        if self.performer() == Some(performer) {
             return Ok(Outcome::AlreadyApplied);
         }
-        let at = self.next_instant(now);
-        self.state = State::Open {
+        Ok(Outcome::Applied(self.hand_out(
             performer,
-            assigned_at: at,
-        };
-        let fact = Fact::Assigned {
-            performer,
-            previous,
-            reason: Reason::Chosen,
-        };
-        Ok(Outcome::Applied(self.record(at, by.into(), fact)))
+            Reason::Chosen,
+            by.into(),
+            now,
+        )))
     }
 
-    /// Hands the task to whom the exchange drew; without anybody to draw from it waits (T2, T5).
+    /// Hands the task to whom the exchange drew because a manager or administrator asked for it.
+    ///
+    /// `seen` is the time of the newest event that the caller knew of: a form sent twice costs one fee.
+    pub fn redraw_for(
+        &mut self,
+        by: Caller,
+        draw: Option<Draw>,
+        seen: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<Outcome, Refusal> {
+        allow_lead(by)?;
+        self.ensure_unfinished()?;
+        if seen != self.last_event_at {
+            return Err(Refusal::ChangedMeanwhile);
+        }
+        let draw = draw.ok_or(Refusal::NobodyEligible)?;
+        let reason = draw.because(Cause::Asked);
+        Ok(Outcome::Applied(self.hand_out(
+            draw.performer,
+            reason,
+            by.into(),
+            now,
+        )))
+    }
+
+    /// Hands the task to whom the exchange drew by itself; without anybody to draw from it waits (T2, T5).
     ///
     /// The same person may be drawn again, which is a new assignment.
     pub fn redraw(
@@ -220,10 +260,15 @@ impl Task {
         now: DateTime<Utc>,
     ) -> Result<Outcome, Refusal> {
         self.ensure_unfinished()?;
-        let previous = self.performer();
-        match (draw, previous) {
-            (Some(draw), previous) => {
-                Ok(Outcome::Applied(self.hand_out(draw, previous, cause, now)))
+        match (draw, self.performer()) {
+            (Some(draw), _) => {
+                let reason = draw.because(cause);
+                Ok(Outcome::Applied(self.hand_out(
+                    draw.performer,
+                    reason,
+                    Actor::System,
+                    now,
+                )))
             }
             (None, Some(previous)) => {
                 let at = self.next_instant(now);
@@ -247,24 +292,20 @@ impl Task {
 
     fn hand_out(
         &mut self,
-        draw: Draw,
-        previous: Option<UserId>,
-        cause: Cause,
+        performer: UserId,
+        reason: Reason,
+        actor: Actor,
         now: DateTime<Utc>,
     ) -> Event {
         let at = self.next_instant(now);
-        let performer = draw.performer;
-        let reason = Reason::Drawn {
-            cause,
-            candidates: draw.candidates,
-        };
+        let previous = self.performer();
         self.state = State::Open {
             performer,
             assigned_at: at,
         };
         self.record(
             at,
-            Actor::System,
+            actor,
             Fact::Assigned {
                 performer,
                 previous,
@@ -301,6 +342,23 @@ impl Task {
             State::Waiting | State::Open { .. } => Ok(()),
             State::Completed { .. } => Err(Refusal::Completed),
             State::Cancelled { .. } => Err(Refusal::Cancelled),
+        }
+    }
+}
+
+fn allow_lead(by: Caller) -> Result<(), Refusal> {
+    if by.leads() {
+        Ok(())
+    } else {
+        Err(Refusal::NotAllowed)
+    }
+}
+
+impl Draw {
+    fn because(self, cause: Cause) -> Reason {
+        Reason::Drawn {
+            cause,
+            candidates: self.candidates,
         }
     }
 }

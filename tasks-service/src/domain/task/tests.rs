@@ -37,18 +37,16 @@ fn draw_of(performer: UserId) -> Option<Draw> {
     })
 }
 
+fn file(pick: Pick) -> (Task, Vec<Event>) {
+    Task::file(TaskId(Uuid::from_u128(9)), member(AUTHOR), pick, at(0)).unwrap()
+}
+
 fn waiting() -> Task {
-    Task::file(TaskId(Uuid::from_u128(9)), AUTHOR, None, at(0)).0
+    file(Pick::Drawn(None)).0
 }
 
 fn open() -> Task {
-    Task::file(
-        TaskId(Uuid::from_u128(9)),
-        AUTHOR,
-        draw_of(PERFORMER),
-        at(0),
-    )
-    .0
+    file(Pick::Drawn(draw_of(PERFORMER))).0
 }
 
 fn completed() -> Task {
@@ -77,12 +75,7 @@ fn verdict(result: Result<Outcome, Refusal>) -> Result<&'static str, Refusal> {
 
 #[test]
 fn a_new_task_is_filed_and_then_assigned_a_microsecond_later() {
-    let (task, events) = Task::file(
-        TaskId(Uuid::from_u128(9)),
-        AUTHOR,
-        draw_of(PERFORMER),
-        at(0),
-    );
+    let (task, events) = file(Pick::Drawn(draw_of(PERFORMER)));
     assert_eq!(
         task.state,
         State::Open {
@@ -107,9 +100,36 @@ fn a_new_task_is_filed_and_then_assigned_a_microsecond_later() {
 
 #[test]
 fn with_nobody_eligible_a_new_task_waits() {
-    let (task, events) = Task::file(TaskId(Uuid::from_u128(9)), AUTHOR, None, at(0));
+    let (task, events) = file(Pick::Drawn(None));
     assert_eq!(task.state, State::Waiting);
     assert_eq!(events.len(), 1);
+}
+
+#[test]
+fn only_managers_and_administrators_choose_the_first_performer() {
+    let id = TaskId(Uuid::from_u128(9));
+    let refused = Task::file(id, member(AUTHOR), Pick::Chosen(PERFORMER), at(0));
+    assert_eq!(refused, Err(Refusal::NotAllowed));
+    let (task, events) = Task::file(id, manager(), Pick::Chosen(PERFORMER), at(0)).unwrap();
+    assert_eq!(task.performer(), Some(PERFORMER));
+    assert_eq!(events[1].actor, Actor::Person(MANAGER));
+}
+
+#[test]
+fn a_draw_asked_for_twice_by_one_form_happens_once() {
+    let mut task = open();
+    let seen = task.last_event_at;
+    assert_eq!(
+        verdict(task.redraw_for(manager(), draw_of(OTHER), seen, at(20))),
+        Ok("applied")
+    );
+    let again = task.redraw_for(manager(), draw_of(PERFORMER), seen, at(21));
+    assert_eq!(again, Err(Refusal::ChangedMeanwhile));
+    let seen = task.last_event_at;
+    let nobody = task.redraw_for(manager(), None, seen, at(22));
+    assert_eq!(nobody, Err(Refusal::NobodyEligible));
+    let member = task.redraw_for(member(AUTHOR), draw_of(OTHER), seen, at(23));
+    assert_eq!(member, Err(Refusal::NotAllowed));
 }
 
 #[test]
@@ -243,6 +263,7 @@ enum Command {
     Cancel(Caller),
     Edit(Caller, Vec<Field>),
     Assign(Caller, UserId),
+    RedrawFor(Caller, UserId),
     Redraw(Option<UserId>),
 }
 
@@ -270,6 +291,7 @@ fn commands() -> impl Strategy<Value = Command> {
             )
         }),
         (callers(), people()).prop_map(|(caller, person)| Command::Assign(caller, person)),
+        (callers(), people()).prop_map(|(caller, person)| Command::RedrawFor(caller, person)),
         proptest::option::of(people()).prop_map(Command::Redraw),
     ]
 }
@@ -280,6 +302,9 @@ fn give(task: &mut Task, command: Command, now: DateTime<Utc>) -> Result<Outcome
         Command::Cancel(by) => task.cancel(by, now),
         Command::Edit(by, fields) => task.edit(by, fields, now),
         Command::Assign(by, person) => task.assign(by, person, now),
+        Command::RedrawFor(by, person) => {
+            task.redraw_for(by, draw_of(person), task.last_event_at, now)
+        }
         Command::Redraw(person) => task.redraw(person.and_then(draw_of), Cause::PerformerLost, now),
     }
 }
