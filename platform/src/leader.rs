@@ -69,7 +69,10 @@ impl Candidate {
                     was_reachable = false;
                 }
                 Err(_) if was_reachable => {
-                    tracing::warn!(work = self.work, "nobody can be elected: the database is silent");
+                    tracing::warn!(
+                        work = self.work,
+                        "nobody can be elected: the database is silent"
+                    );
                     was_reachable = false;
                 }
                 Ok(Err(_)) | Err(_) => {}

@@ -1,0 +1,89 @@
+//! Which events of Keycloak were acted upon.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
+    QuerySelect, sea_query::OnConflict,
+};
+
+use super::{StoreError, entity::seen_event};
+use crate::translate::{Doubt, Recorded};
+
+/// How thorough a look at the event stores is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// A short way back; events seen once are done.
+    Shallow,
+    /// Further back than Keycloak's longest transaction; users of recent events are read once more,
+    /// since another node of a Keycloak cluster may have answered before it saw the change.
+    Deep,
+}
+
+/// Those of `ids` that need no more attention from a look of this depth.
+///
+/// # Errors
+/// Those of the database.
+pub async fn done(
+    db: &impl ConnectionTrait,
+    ids: Vec<String>,
+    depth: Depth,
+) -> Result<HashSet<String>, StoreError> {
+    if ids.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let mut query = seen_event::Entity::find()
+        .select_only()
+        .column(seen_event::Column::EventId)
+        .filter(seen_event::Column::EventId.is_in(ids));
+    if depth == Depth::Deep {
+        query = query.filter(seen_event::Column::IsSettled.eq(true));
+    }
+    let ids: Vec<String> = query.into_tuple().all(db).await?;
+    Ok(ids.into_iter().collect())
+}
+
+/// Notes that `events` were acted upon by a look of this depth.
+///
+/// # Errors
+/// Those of the database.
+pub async fn record(
+    txn: &DatabaseTransaction,
+    events: &[Recorded],
+    depth: Depth,
+) -> Result<(), StoreError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let rows = events.iter().map(|event| seen_event::ActiveModel {
+        event_id: Set(event.event_id.clone()),
+        happened_at: Set(event.at),
+        is_settled: Set(is_settled(event, depth)),
+    });
+    let seen_before = OnConflict::column(seen_event::Column::EventId)
+        .update_column(seen_event::Column::IsSettled)
+        .to_owned();
+    seen_event::Entity::insert_many(rows)
+        .on_conflict(seen_before)
+        .exec_without_returning(txn)
+        .await?;
+    Ok(())
+}
+
+/// A full comparison comes later than the event anyway and need not be asked for twice.
+fn is_settled(event: &Recorded, depth: Depth) -> bool {
+    depth == Depth::Deep || matches!(event.doubt, Some(Doubt::Everybody { .. }))
+}
+
+/// Forgets events that no look reaches back to any more.
+///
+/// # Errors
+/// Those of the database.
+pub async fn prune(db: &impl ConnectionTrait, before: DateTime<Utc>) -> Result<(), StoreError> {
+    seen_event::Entity::delete_many()
+        .filter(seen_event::Column::HappenedAt.lt(before))
+        .exec(db)
+        .await?;
+    Ok(())
+}

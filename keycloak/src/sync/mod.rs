@@ -1,0 +1,127 @@
+//! Keeps the copy of users equal to Keycloak's and publishes every difference.
+//!
+//! Two looks at the event stores, a short one every second and a deep one every minute, find what
+//! Keycloak recorded; a full comparison finds what it did not. All of them lead to the same thing:
+//! users are read anew and compared with the copy, so nothing depends on how a change was found.
+
+pub mod check;
+mod observe;
+mod paging;
+mod poll;
+mod reconcile;
+mod rhythm;
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use platform::{outbox::OutboxSignal, sources::Sources};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
+use serde::Deserialize;
+
+use crate::{
+    admin::{Keycloak, KeycloakError},
+    store::{
+        StoreError,
+        events::Depth,
+        state::{self, Term},
+    },
+};
+
+/// Section `[sync]`; `defaults.toml` says what each is for.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SyncConfig {
+    /// Milliseconds between two looks.
+    pub poll_ms: u64,
+    /// Seconds that each look reaches back.
+    pub overlap_seconds: u32,
+    /// Seconds between two deep looks.
+    pub deep_poll_seconds: u32,
+    /// Seconds that a deep look reaches back.
+    pub deep_overlap_seconds: u32,
+    /// Minutes between two full comparisons.
+    pub reconcile_minutes: u32,
+    /// Seconds between an event that calls for a full comparison and its beginning.
+    pub reconcile_delay_seconds: u32,
+    /// Users that may always be found missing at once.
+    pub max_missing: u32,
+    /// The share of users that may be found missing at once.
+    pub max_missing_percent: u32,
+}
+
+impl SyncConfig {
+    fn pause(&self) -> Duration {
+        Duration::from_millis(self.poll_ms)
+    }
+
+    fn overlap(&self, depth: Depth) -> TimeDelta {
+        let seconds = match depth {
+            Depth::Shallow => self.overlap_seconds,
+            Depth::Deep => self.deep_overlap_seconds,
+        };
+        TimeDelta::seconds(seconds.into())
+    }
+}
+
+/// Why the copy could not be brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// Keycloak did not answer.
+    #[error("Keycloak cannot be read")]
+    Keycloak(#[from] KeycloakError),
+    /// The own database did not do its part.
+    #[error("the copy cannot be written")]
+    Store(#[from] StoreError),
+    /// What Keycloak answers is not to be trusted.
+    #[error("the bridge must not run with its present rights")]
+    Unfit(#[from] check::Unfit),
+}
+
+impl From<DbErr> for SyncError {
+    fn from(error: DbErr) -> Self {
+        Self::Store(StoreError::Database(error))
+    }
+}
+
+impl SyncError {
+    fn is_lost_lead(&self) -> bool {
+        matches!(self, Self::Store(StoreError::LostLead))
+    }
+}
+
+/// Keeps one realm's users; only the leading replica of the bridge runs it.
+#[derive(Debug)]
+pub struct Syncer<K> {
+    keycloak: K,
+    db: DatabaseConnection,
+    sources: Sources,
+    outbox: OutboxSignal,
+    config: SyncConfig,
+}
+
+impl<K: Keycloak> Syncer<K> {
+    /// A syncer that wakes the relay through `outbox` when it has something to publish.
+    #[must_use]
+    pub fn new(
+        keycloak: K,
+        db: DatabaseConnection,
+        sources: Sources,
+        outbox: OutboxSignal,
+        config: SyncConfig,
+    ) -> Self {
+        Self {
+            keycloak,
+            db,
+            sources,
+            outbox,
+            config,
+        }
+    }
+
+    /// A transaction that only the holder of `term` can begin.
+    async fn begin(&self, term: Term) -> Result<DatabaseTransaction, SyncError> {
+        let txn = self.db.begin().await?;
+        state::hold(&txn, term).await?;
+        Ok(txn)
+    }
+}

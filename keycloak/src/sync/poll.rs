@@ -1,0 +1,185 @@
+//! A look at the event stores: what is new there, whom it puts in doubt, what became of them.
+
+use std::collections::{BTreeMap, HashSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use super::{
+    SyncError, Syncer,
+    paging::{first_page, next_page},
+};
+use crate::{
+    admin::{EventQuery, Keycloak, KeycloakError},
+    store::{
+        events::{self, Depth},
+        mirror,
+        state::{self, EventStore, ReconcileRequest, Term},
+    },
+    translate::{Doubt, Recorded},
+};
+
+/// One look at one event store.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    term: Term,
+    depth: Depth,
+    store: EventStore,
+}
+
+impl<K: Keycloak> Syncer<K> {
+    /// Looks at both event stores and then notes that the copy matches as of the beginning.
+    pub(super) async fn poll(&self, term: Term, depth: Depth) -> Result<(), SyncError> {
+        let began = self.sources.now();
+        let state = state::load(&self.db).await?;
+        let stores = [
+            (EventStore::Admin, state.admin_events_at),
+            (EventStore::User, state.user_events_at),
+        ];
+        let mut ends = Vec::new();
+        for (store, newest) in stores {
+            let since = newest.unwrap_or(began) - self.config.overlap(depth);
+            let end = self.look(Look { term, depth, store }, since).await?;
+            ends.extend(end.map(|end| (store, end)));
+        }
+        let txn = self.begin(term).await?;
+        for (store, end) in ends {
+            state::advance(&txn, store, end).await?;
+        }
+        state::set_as_of(&txn, began).await?;
+        txn.commit().await?;
+        Ok(())
+    }
+
+    /// Acts upon everything from `since` on and returns the time of the newest event.
+    async fn look(
+        &self,
+        look: Look,
+        since: DateTime<Utc>,
+    ) -> Result<Option<DateTime<Utc>>, SyncError> {
+        let mut met = HashSet::new();
+        let mut end = None;
+        let mut next = Some(first_page(since));
+        while let Some(query) = next {
+            let page = self.fetch(look.store, query).await?;
+            let newest = page.iter().map(|event| event.at).max();
+            next = next_page(query, page.len(), newest);
+            end = end.max(newest);
+            let doubtful = page
+                .into_iter()
+                .filter(|event| event.doubt.is_some() && met.insert(event.event_id.clone()))
+                .collect();
+            self.act_upon(look, doubtful).await?;
+        }
+        Ok(end)
+    }
+
+    async fn fetch(
+        &self,
+        store: EventStore,
+        query: EventQuery,
+    ) -> Result<Vec<Recorded>, KeycloakError> {
+        Ok(match store {
+            EventStore::Admin => translated(self.keycloak.admin_events(query).await?),
+            EventStore::User => translated(self.keycloak.user_events(query).await?),
+        })
+    }
+
+    /// Everything that follows from one page, in one transaction: a crash leaves all of it or nothing.
+    /// The place moves on with it, so that a long way to catch up is not begun anew after a crash.
+    async fn act_upon(&self, look: Look, mut events: Vec<Recorded>) -> Result<(), SyncError> {
+        let ids = events.iter().map(|event| event.event_id.clone()).collect();
+        let done = events::done(&self.db, ids, look.depth).await?;
+        events.retain(|event| !done.contains(&event.event_id));
+        let Some(newest) = events.iter().map(|event| event.at).max() else {
+            return Ok(());
+        };
+        let (suspects, reason) = doubts(&events);
+        let observations = self.observe(suspects).await?;
+
+        let txn = self.begin(look.term).await?;
+        state::advance(&txn, look.store, newest).await?;
+        events::record(&txn, &events, look.depth).await?;
+        if let Some(reason) = reason {
+            tracing::info!(reason, "an event calls for a full comparison");
+            state::request_reconcile(&txn, self.request(reason)).await?;
+        }
+        let published = mirror::apply(&txn, &self.sources, observations).await?;
+        txn.commit().await?;
+        if published > 0 {
+            tracing::info!(events = events.len(), published, "users changed");
+            self.outbox.wake();
+        }
+        Ok(())
+    }
+
+    fn request(&self, reason: String) -> ReconcileRequest {
+        let delay = TimeDelta::seconds(self.config.reconcile_delay_seconds.into());
+        ReconcileRequest {
+            due_at: self.sources.now() + delay,
+            reason,
+        }
+    }
+}
+
+fn translated<E: Into<Recorded>>(events: Vec<E>) -> Vec<Recorded> {
+    events.into_iter().map(Into::into).collect()
+}
+
+/// Each user in doubt with the time of the newest event about them, and why everybody is.
+fn doubts(events: &[Recorded]) -> (BTreeMap<Uuid, DateTime<Utc>>, Option<String>) {
+    let mut suspects = BTreeMap::new();
+    let mut everybody = None;
+    for event in events {
+        match &event.doubt {
+            Some(Doubt::User(user_id)) => {
+                let newest = suspects.entry(*user_id).or_insert(event.at);
+                *newest = event.at.max(*newest);
+            }
+            Some(Doubt::Everybody { reason }) => {
+                everybody.get_or_insert_with(|| reason.clone());
+            }
+            None => {}
+        }
+    }
+    (suspects, everybody)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(millis).unwrap()
+    }
+
+    fn event(millis: i64, doubt: Doubt) -> Recorded {
+        Recorded {
+            event_id: format!("e{millis}"),
+            at: at(millis),
+            doubt: Some(doubt),
+        }
+    }
+
+    #[test]
+    fn a_user_in_several_events_is_read_once_as_of_the_newest() {
+        let user = Uuid::from_u128(4);
+        let events = [5, 9, 7].map(|millis| event(millis, Doubt::User(user)));
+        let (suspects, everybody) = doubts(&events);
+        assert_eq!(suspects.into_iter().collect::<Vec<_>>(), [(user, at(9))]);
+        assert_eq!(everybody, None);
+    }
+
+    #[test]
+    fn the_first_reason_to_doubt_everybody_is_kept() {
+        let events = ["GROUP a", "GROUP b"].map(|reason| {
+            event(
+                1,
+                Doubt::Everybody {
+                    reason: reason.to_owned(),
+                },
+            )
+        });
+        assert_eq!(doubts(&events).1.as_deref(), Some("GROUP a"));
+    }
+}

@@ -1,0 +1,140 @@
+//! What the leading replica does, again and again, until another one leads or the process stops.
+
+use std::time::Duration;
+
+use platform::{backoff::Backoff, doctor};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    SyncError, Syncer, check,
+    reconcile::{self, Comparison, Progress},
+};
+use crate::{
+    admin::Keycloak,
+    store::{
+        events::{self, Depth},
+        state::{self, Term},
+    },
+};
+
+/// The first and the longest pause after a failure.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// What one turn leaves for the next.
+#[derive(Debug, Default)]
+struct Work {
+    term: Option<Term>,
+    last_deep: Option<Instant>,
+    comparison: Option<Comparison>,
+    was_compared: bool,
+}
+
+impl<K: Keycloak> Syncer<K> {
+    /// Works until the lead is lost or `stopping` is cancelled.
+    ///
+    /// Failures are logged and followed by growing pauses; they end nothing, since Keycloak and the
+    /// database may both be away for long.
+    pub async fn lead(&self, stopping: &CancellationToken) {
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE, self.sources.rng());
+        let mut work = Work::default();
+        loop {
+            let pause = match self.turn(&mut work).await {
+                Ok(Progress::Underway) => Duration::ZERO,
+                Ok(Progress::Ended) => self.config.pause(),
+                Err(error) if error.is_lost_lead() => {
+                    tracing::info!("another replica leads now");
+                    return;
+                }
+                Err(error) => {
+                    let pause = backoff.next_pause();
+                    let cause = doctor::describe(&error);
+                    tracing::warn!(
+                        cause,
+                        ?pause,
+                        "the copy of users cannot be brought up to date"
+                    );
+                    pause_after(stopping, pause).await;
+                    continue;
+                }
+            };
+            backoff.reset();
+            if !pause_after(stopping, pause).await {
+                return;
+            }
+        }
+    }
+
+    /// One look at the event stores and one step of a comparison when one is due.
+    async fn turn(&self, work: &mut Work) -> Result<Progress, SyncError> {
+        let term = match work.term {
+            Some(term) => term,
+            None => *work.term.insert(self.begin_term().await?),
+        };
+        let deep_pause = Duration::from_secs(self.config.deep_poll_seconds.into());
+        if work
+            .last_deep
+            .is_none_or(|last| last.elapsed() >= deep_pause)
+        {
+            let began = Instant::now();
+            self.poll(term, Depth::Deep).await?;
+            self.forget_old_events().await?;
+            work.last_deep = Some(began);
+        } else {
+            self.poll(term, Depth::Shallow).await?;
+        }
+        self.compare(term, work).await
+    }
+
+    /// Begins no term before the rights are there: without them everything read would be wrong.
+    async fn begin_term(&self) -> Result<Term, SyncError> {
+        check::rights(&self.keycloak, self.sources.now()).await?;
+        if let Err(fault) = check::recording(&self.keycloak.settings().await?) {
+            tracing::warn!(%fault, "some changes will only be found by full comparisons");
+        }
+        let term = state::begin_term(&self.db).await?;
+        tracing::info!("this replica keeps the copy of users");
+        Ok(term)
+    }
+
+    /// A new leader compares everything once, whatever the clock says.
+    async fn compare(&self, term: Term, work: &mut Work) -> Result<Progress, SyncError> {
+        let comparison = match &mut work.comparison {
+            Some(underway) => underway,
+            None => {
+                let state = state::load(&self.db).await?;
+                let is_due = reconcile::is_due(&state, &self.config, self.sources.now());
+                if work.was_compared && !is_due {
+                    return Ok(Progress::Ended);
+                }
+                work.comparison.insert(self.begin_comparison(term).await?)
+            }
+        };
+        let progress = self.compare_page(term, comparison).await?;
+        if progress == Progress::Ended {
+            work.comparison = None;
+            work.was_compared = true;
+        }
+        Ok(progress)
+    }
+
+    /// By the time of the newest event, not of the clock: looks reach back from there.
+    async fn forget_old_events(&self) -> Result<(), SyncError> {
+        let state = state::load(&self.db).await?;
+        let newest = [state.admin_events_at, state.user_events_at];
+        if let Some(oldest_end) = newest.into_iter().flatten().min() {
+            let reach = self.config.overlap(Depth::Deep) * 2;
+            events::prune(&self.db, oldest_end - reach).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Waits; false when the process is stopping.
+async fn pause_after(stopping: &CancellationToken, pause: Duration) -> bool {
+    stopping
+        .run_until_cancelled(tokio::time::sleep(pause))
+        .await
+        .is_some()
+}
