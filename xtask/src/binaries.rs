@@ -9,7 +9,13 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use crate::{console, environment::{Environment, variable}, facts::SERVICES, failure::Failure, interrupt};
+use crate::{
+    console,
+    environment::{Environment, variable},
+    facts::SERVICES,
+    failure::Failure,
+    interrupt,
+};
 
 /// How the services are compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,14 +33,20 @@ pub(crate) enum Profile {
 pub(crate) fn build(environment: &Environment, profile: Profile) -> Result<PathBuf> {
     console::progress("build", "compiling the services");
     let mut command = cargo();
-    command.current_dir(&environment.checkout).args(["build", "--message-format=json-render-diagnostics"]);
+    command
+        .current_dir(&environment.checkout)
+        .args(["build", "--message-format=json-render-diagnostics"]);
     if profile == Profile::Release {
         command.arg("--release");
     }
     for service in SERVICES {
         command.args(["--package", service, "--bin", service]);
     }
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cargo cannot be started")?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cargo cannot be started")?;
     let mut folder = None;
     if let Some(output) = child.stdout.take() {
         for line in BufReader::new(output).lines() {

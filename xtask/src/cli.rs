@@ -117,13 +117,23 @@ impl Cli {
         interrupt::listen()?;
         match self.command {
             Command::Up(options) => run_up(&options),
-            Command::Down { environment, wipe: false } => down::down(&environment.open()?).map(success),
-            Command::Down { environment, wipe: true } => down::wipe(&environment.open()?).map(success),
+            Command::Down {
+                environment,
+                wipe: false,
+            } => down::down(&environment.open()?).map(success),
+            Command::Down {
+                environment,
+                wipe: true,
+            } => down::wipe(&environment.open()?).map(success),
             Command::Status(environment) => {
                 console::plain(&manage::status(&environment.open()?));
                 Ok(ExitCode::SUCCESS)
             }
-            Command::Logs { part, environment, lines } => {
+            Command::Logs {
+                part,
+                environment,
+                lines,
+            } => {
                 console::plain(&manage::log(&environment.open()?, part, lines)?);
                 Ok(ExitCode::SUCCESS)
             }
@@ -155,8 +165,17 @@ impl TestOptions {
             (true, true) => all.filter(|stage| *stage != test::Stage::Browser).collect(),
             (true, false) => all.collect(),
         };
-        let afterwards = if self.keep { test::Afterwards::Keep } else { test::Afterwards::AsBefore };
-        Plan { stages, afterwards, base_port: self.base_port, nextest: self.nextest }
+        let afterwards = if self.keep {
+            test::Afterwards::Keep
+        } else {
+            test::Afterwards::AsBefore
+        };
+        Plan {
+            stages,
+            afterwards,
+            base_port: self.base_port,
+            nextest: self.nextest,
+        }
     }
 }
 

@@ -33,17 +33,28 @@ pub(crate) struct Helper {
 impl Helper {
     /// A helper whose output goes to `log` only.
     pub(crate) fn quiet(part: &str, log: &Path) -> Self {
-        Self { part: part.to_owned(), log: log.to_path_buf(), show: false, foreground: false }
+        Self {
+            part: part.to_owned(),
+            log: log.to_path_buf(),
+            show: false,
+            foreground: false,
+        }
     }
 
     /// A helper whose output is shown line by line as well.
     pub(crate) fn shown(part: &str, log: &Path) -> Self {
-        Self { show: true, ..Self::quiet(part, log) }
+        Self {
+            show: true,
+            ..Self::quiet(part, log)
+        }
     }
 
     /// Lets the helper read from the terminal, for sudo's question.
     pub(crate) fn with_terminal(self) -> Self {
-        Self { foreground: true, ..self }
+        Self {
+            foreground: true,
+            ..self
+        }
     }
 
     /// Runs `command` to its end; `sentence` is what to say when it fails.
@@ -65,7 +76,9 @@ impl Helper {
             command.stdin(Stdio::null()).process_group(0);
         }
         let program = command.get_program().to_string_lossy().into_owned();
-        let mut child = command.spawn().with_context(|| format!("{program} cannot be started"))?;
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("{program} cannot be started"))?;
         let mut follower = Follower::open(&self.log)?;
         let mut last_sign = Instant::now();
         let started = Instant::now();
@@ -78,7 +91,10 @@ impl Helper {
                 return Ok(status);
             }
             if last_sign.elapsed() > HEARTBEAT {
-                console::progress(&self.part, &format!("still at work after {} s", started.elapsed().as_secs()));
+                console::progress(
+                    &self.part,
+                    &format!("still at work after {} s", started.elapsed().as_secs()),
+                );
                 last_sign = Instant::now();
             }
             if let Err(stopped) = interrupt::tick() {
@@ -118,7 +134,10 @@ pub(crate) fn new_log(path: &Path) -> Result<File> {
         .open(path)
         .with_context(|| format!("cannot write the log {}", path.display()))?;
     // Appending, so that two processes that share the log do not write over each other.
-    OpenOptions::new().append(true).open(path).with_context(|| format!("cannot write the log {}", path.display()))
+    OpenOptions::new()
+        .append(true)
+        .open(path)
+        .with_context(|| format!("cannot write the log {}", path.display()))
 }
 
 /// Reads what is added to a log.
@@ -131,7 +150,10 @@ impl Follower {
     fn open(path: &Path) -> Result<Self> {
         let mut file = File::open(path)?;
         file.seek(SeekFrom::Start(0))?;
-        Ok(Self { file, unfinished: String::new() })
+        Ok(Self {
+            file,
+            unfinished: String::new(),
+        })
     }
 
     /// Shows the whole lines that were added, and says whether there were any.
@@ -139,7 +161,9 @@ impl Follower {
         let mut added = Vec::new();
         self.file.read_to_end(&mut added)?;
         self.unfinished.push_str(&String::from_utf8_lossy(&added));
-        let Some((whole, rest)) = self.unfinished.rsplit_once('\n') else { return Ok(false) };
+        let Some((whole, rest)) = self.unfinished.rsplit_once('\n') else {
+            return Ok(false);
+        };
         for line in whole.lines().filter(|line| !line.trim().is_empty()) {
             console::progress(part, line.trim_end());
         }
@@ -151,5 +175,8 @@ impl Follower {
 /// Runs a program that answers at once and returns what it prints, none when it cannot.
 pub(crate) fn answer(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

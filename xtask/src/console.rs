@@ -1,5 +1,9 @@
 //! What the person at the terminal reads.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks by printing")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool speaks by printing"
+)]
 
 use std::{sync::OnceLock, time::Instant};
 

@@ -54,7 +54,10 @@ pub(crate) fn write(environment: &Environment) -> Result<()> {
         auth_api_url: ports.url(Port::AuthApi),
         keycloak_url: ports.public_url(Port::Keycloak),
         realm: REALM,
-        keycloak_admin: Login { username: KEYCLOAK_ADMINISTRATOR, password: secret(Secret::KeycloakAdmin) },
+        keycloak_admin: Login {
+            username: KEYCLOAK_ADMINISTRATOR,
+            password: secret(Secret::KeycloakAdmin),
+        },
         mail_url: ports.public_url(Port::MailInbox),
         amqp_url: broker_url(environment, BROKER_ADMINISTRATOR, Secret::BrokerSetup),
         rabbitmq_management_url: ports.public_url(Port::RabbitmqManagement),
@@ -69,7 +72,11 @@ pub(crate) fn write(environment: &Environment) -> Result<()> {
             .collect(),
         people: realm::people(environment)?,
     };
-    files::write(&environment.description(), &serde_json::to_string_pretty(&description)?, 0o600)
+    files::write(
+        &environment.description(),
+        &serde_json::to_string_pretty(&description)?,
+        0o600,
+    )
 }
 
 /// Takes it away, so that nobody believes the environment to be up.
@@ -85,32 +92,63 @@ pub(crate) fn table(environment: &Environment) -> Result<String> {
     let people = realm::people(environment)?;
     let mut rows = vec![
         ["what".to_owned(), "address".to_owned(), "login".to_owned()],
-        ["task board".to_owned(), format!("{origin}/tasks"), "any person below".to_owned()],
-        ["finance".to_owned(), format!("{origin}/finance"), "any person below".to_owned()],
-        ["e-mail inbox".to_owned(), ports.public_url(Port::MailInbox), "none".to_owned()],
+        [
+            "task board".to_owned(),
+            format!("{origin}/tasks"),
+            "any person below".to_owned(),
+        ],
+        [
+            "finance".to_owned(),
+            format!("{origin}/finance"),
+            "any person below".to_owned(),
+        ],
+        [
+            "e-mail inbox".to_owned(),
+            ports.public_url(Port::MailInbox),
+            "none".to_owned(),
+        ],
         [
             "Keycloak console".to_owned(),
-            format!("{}/admin/{REALM}/console/", ports.public_url(Port::Keycloak)),
-            format!("{KEYCLOAK_ADMINISTRATOR} / {}", environment.secrets.get(Secret::KeycloakAdmin)),
+            format!("{}/admin/", ports.public_url(Port::Keycloak)),
+            format!(
+                "{KEYCLOAK_ADMINISTRATOR} / {}",
+                environment.secrets.get(Secret::KeycloakAdmin)
+            ),
         ],
         [
             "RabbitMQ pages".to_owned(),
             ports.public_url(Port::RabbitmqManagement),
-            format!("{BROKER_ADMINISTRATOR} / {}", environment.secrets.get(Secret::BrokerSetup)),
+            format!(
+                "{BROKER_ADMINISTRATOR} / {}",
+                environment.secrets.get(Secret::BrokerSetup)
+            ),
         ],
     ];
     rows.extend(people.iter().map(|person| {
-        [format!("person: {}", person.username), person.roles.join(", "), format!("{} / {}", person.username, person.password)]
+        [
+            format!("person: {}", person.username),
+            person.roles.join(", "),
+            format!("{} / {}", person.username, person.password),
+        ]
     }));
     Ok(aligned(&rows))
 }
 
 /// Columns wide enough for their longest cell, two blanks between them.
 pub(crate) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+    };
     let widths: Vec<usize> = (0..N).filter_map(width).collect();
     let line = |row: &[String; N]| {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let cells: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
         cells.join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -122,7 +160,10 @@ mod tests {
 
     #[test]
     fn columns_are_aligned() {
-        let rows = [["a".to_owned(), "b".to_owned()], ["long".to_owned(), "c".to_owned()]];
+        let rows = [
+            ["a".to_owned(), "b".to_owned()],
+            ["long".to_owned(), "c".to_owned()],
+        ];
         assert_eq!(aligned(&rows), "a     b\nlong  c");
     }
 }

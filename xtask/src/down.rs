@@ -38,8 +38,13 @@ pub(crate) fn stop_parts(environment: &Environment, parts: &[Part]) -> Result<()
     for level in LEVELS {
         let wanted = level.iter().filter(|part| parts.contains(part));
         let outcomes: Vec<Result<()>> = thread::scope(|scope| {
-            let stopping: Vec<_> = wanted.map(|part| scope.spawn(|| stop(environment, *part))).collect();
-            stopping.into_iter().filter_map(|thread| thread.join().ok()).collect()
+            let stopping: Vec<_> = wanted
+                .map(|part| scope.spawn(|| stop(environment, *part)))
+                .collect();
+            stopping
+                .into_iter()
+                .filter_map(|thread| thread.join().ok())
+                .collect()
         });
         failure = failure.or(outcomes.into_iter().find_map(Result::err));
     }

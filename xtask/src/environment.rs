@@ -111,20 +111,28 @@ impl Environment {
 /// Takes an exclusive lock on a file that is made for it.
 pub(crate) fn lock(path: &Path) -> Result<File> {
     let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
-    file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+    file.lock()
+        .with_context(|| format!("cannot lock {}", path.display()))?;
     Ok(file)
 }
 
 /// The value of an environment variable, none when it is unset or empty.
 pub(crate) fn variable(name: &str) -> Option<String> {
-    #[expect(clippy::disallowed_methods, reason = "the one place where this tool reads its own environment")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where this tool reads its own environment"
+    )]
     let value = env::var(name).ok();
     value.filter(|text| !text.is_empty())
 }
 
 /// Where downloads, tools and the built Keycloak are kept across checkouts.
 pub(crate) fn cache_folder() -> Result<PathBuf> {
-    let folder = match (variable("TASK_EXCHANGE_CACHE"), variable("XDG_CACHE_HOME"), variable("HOME")) {
+    let folder = match (
+        variable("TASK_EXCHANGE_CACHE"),
+        variable("XDG_CACHE_HOME"),
+        variable("HOME"),
+    ) {
         (Some(own), ..) => PathBuf::from(own),
         (_, Some(caches), _) => Path::new(&caches).join("task-exchange"),
         (_, _, Some(home)) => Path::new(&home).join(".cache/task-exchange"),
@@ -136,7 +144,9 @@ pub(crate) fn cache_folder() -> Result<PathBuf> {
 
 /// The nearest folder upwards that holds this tool.
 fn find_checkout() -> Result<PathBuf> {
-    let here = env::current_dir().and_then(fs::canonicalize).context("the current folder cannot be read")?;
+    let here = env::current_dir()
+        .and_then(fs::canonicalize)
+        .context("the current folder cannot be read")?;
     here.ancestors()
         .find(|folder| folder.join("xtask/Cargo.toml").is_file())
         .map(Path::to_path_buf)

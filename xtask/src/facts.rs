@@ -4,11 +4,15 @@
 pub const KEYCLOAK_VERSION: &str = "26.7.3";
 
 /// SHA-256 of `keycloak-quarkus-dist-26.7.3.tar.gz`.
-pub const KEYCLOAK_SHA256: &str = "77657f30b7e90d70f727712ce1c967f430fd6a5e9f458d32d8c6df0635345f47";
+pub const KEYCLOAK_SHA256: &str =
+    "77657f30b7e90d70f727712ce1c967f430fd6a5e9f458d32d8c6df0635345f47";
 
 /// What Keycloak is built with; everything else is set when it starts.
-pub const KEYCLOAK_BUILD_OPTIONS: [&str; 4] =
-    ["--db=postgres", "--health-enabled=true", "--metrics-enabled=true", "--cache=local"];
+pub const KEYCLOAK_BUILD_OPTIONS: [&str; 3] = [
+    "--db=postgres",
+    "--health-enabled=true",
+    "--metrics-enabled=true",
+];
 
 /// The realm, also the name of its file.
 pub const REALM: &str = "task-exchange";

@@ -1,6 +1,9 @@
 //! A part that did not do what it should: which one, what to do, and the end of its log.
 
-use std::{fmt, path::{Path, PathBuf}};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use crate::files;
 
@@ -18,12 +21,19 @@ pub(crate) struct Failure {
 impl Failure {
     /// A failure that has nothing to show but its sentence.
     pub(crate) fn new(part: impl Into<String>, sentence: impl Into<String>) -> Self {
-        Self { part: part.into(), sentence: sentence.into(), log: None }
+        Self {
+            part: part.into(),
+            sentence: sentence.into(),
+            log: None,
+        }
     }
 
     /// The same with the end of `log`.
     pub(crate) fn with_log(self, log: &Path) -> Self {
-        Self { log: Some(log.to_path_buf()), ..self }
+        Self {
+            log: Some(log.to_path_buf()),
+            ..self
+        }
     }
 }
 

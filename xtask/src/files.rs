@@ -11,9 +11,14 @@ use anyhow::{Context as _, Result};
 
 /// The last `lines` lines of a log, fewer when it is shorter, none when it cannot be read.
 pub(crate) fn tail(path: &Path, lines: usize) -> Vec<String> {
-    let text = fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let text = fs::read(path)
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default();
     let all: Vec<&str> = text.lines().collect();
-    all.iter().skip(all.len().saturating_sub(lines)).map(|line| (*line).to_owned()).collect()
+    all.iter()
+        .skip(all.len().saturating_sub(lines))
+        .map(|line| (*line).to_owned())
+        .collect()
 }
 
 /// Creates a folder and those above it.
@@ -27,7 +32,12 @@ pub(crate) fn create_folder(path: &Path) -> Result<()> {
 pub(crate) fn write(path: &Path, content: &str, mode: u32) -> Result<()> {
     let beside = path.with_extension("new");
     let put = || -> std::io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&beside)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(mode)
+            .open(&beside)?;
         file.write_all(content.as_bytes())?;
         fs::set_permissions(&beside, fs::Permissions::from_mode(mode))?;
         fs::rename(&beside, path)

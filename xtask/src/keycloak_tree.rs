@@ -1,7 +1,6 @@
 //! The Keycloak distribution: fetched through Maven, checked, built once, kept in the cache.
 
 use std::{
-    fmt::Write as _,
     fs::{self, File},
     io::Read as _,
     path::{Path, PathBuf},
@@ -17,7 +16,7 @@ use crate::{
     environment::{Environment, lock},
     facts::{KEYCLOAK_BUILD_OPTIONS, KEYCLOAK_SHA256, KEYCLOAK_VERSION},
     failure::Failure,
-    files,
+    files, hex,
     programs::Programs,
 };
 
@@ -42,10 +41,17 @@ pub(crate) fn prepare(environment: &Environment, programs: &Programs) -> Result<
     files::create_folder(&unfinished)?;
     console::progress(PART, "unpacking");
     Helper::quiet(PART, &environment.log("keycloak-unpack")).run(
-        Command::new("tar").arg("-xzf").arg(&archive).args(["--strip-components=1", "-C"]).arg(&unfinished),
+        Command::new("tar")
+            .arg("-xzf")
+            .arg(&archive)
+            .args(["--strip-components=1", "-C"])
+            .arg(&unfinished),
         "its archive cannot be unpacked: check the free disk space",
     )?;
-    console::progress(PART, &format!("building with {}", KEYCLOAK_BUILD_OPTIONS.join(" ")));
+    console::progress(
+        PART,
+        &format!("building with {}", KEYCLOAK_BUILD_OPTIONS.join(" ")),
+    );
     Helper::shown(PART, &environment.log("keycloak-build")).run(
         Command::new(unfinished.join("bin/kc.sh"))
             .arg("build")
@@ -67,9 +73,12 @@ pub(crate) fn copy_to(environment: &Environment, home: &Path) -> Result<()> {
 
 /// Named after everything that went into it.
 fn built_tree(environment: &Environment) -> PathBuf {
-    let options = hexadecimal(&Sha256::digest(KEYCLOAK_BUILD_OPTIONS.join(" ")));
+    let options = hex::encode(&Sha256::digest(KEYCLOAK_BUILD_OPTIONS.join(" ")));
     let short: String = options.chars().take(8).collect();
-    environment.cache.join("keycloak").join(format!("{KEYCLOAK_VERSION}-{short}"))
+    environment
+        .cache
+        .join("keycloak")
+        .join(format!("{KEYCLOAK_VERSION}-{short}"))
 }
 
 fn fetch(environment: &Environment, programs: &Programs, folder: &Path) -> Result<PathBuf> {
@@ -77,7 +86,10 @@ fn fetch(environment: &Environment, programs: &Programs, folder: &Path) -> Resul
     if archive.is_file() && sha256(&archive)? == KEYCLOAK_SHA256 {
         return Ok(archive);
     }
-    console::progress(PART, &format!("fetching version {KEYCLOAK_VERSION} through Maven (170 MB)"));
+    console::progress(
+        PART,
+        &format!("fetching version {KEYCLOAK_VERSION} through Maven (170 MB)"),
+    );
     Helper::shown(PART, &environment.log("keycloak-maven")).run(
         Command::new("mvn")
             .args(["--batch-mode", "dependency:copy", "-Dmdep.overWriteReleases=true"])
@@ -108,16 +120,10 @@ fn sha256(path: &Path) -> Result<String> {
     let mut buffer = vec![0; 1 << 20];
     loop {
         let length = file.read(&mut buffer)?;
-        let Some(read) = buffer.get(..length).filter(|read| !read.is_empty()) else { break };
+        let Some(read) = buffer.get(..length).filter(|read| !read.is_empty()) else {
+            break;
+        };
         digest.update(read);
     }
-    Ok(hexadecimal(&digest.finalize()))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        write!(text, "{byte:02x}").ok();
-        text
-    })
+    Ok(hex::encode(&digest.finalize()))
 }

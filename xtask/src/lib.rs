@@ -16,6 +16,7 @@ mod down;
 mod environment;
 mod failure;
 mod files;
+mod hex;
 mod interrupt;
 mod keycloak_tree;
 mod manage;

@@ -38,7 +38,11 @@ pub(crate) fn act(environment: &Environment, part: Part, action: Action) -> Resu
         Ok(())
     } else {
         let programs = Programs::find()?;
-        part.start(&Context { environment, programs: &programs, binaries: state.binaries })
+        part.start(&Context {
+            environment,
+            programs: &programs,
+            binaries: state.binaries,
+        })
     };
     if environment.description().exists() {
         description::write(environment)?;
@@ -57,7 +61,11 @@ pub(crate) fn status(environment: &Environment) -> String {
             Some(_) if part.is_healthy(environment) => "ready",
             Some(_) => "not ready",
         };
-        let ports: Vec<String> = part.ports().iter().map(|port| environment.ports.of(*port).to_string()).collect();
+        let ports: Vec<String> = part
+            .ports()
+            .iter()
+            .map(|port| environment.ports.of(*port).to_string())
+            .collect();
         [
             part.name().to_owned(),
             process.map_or_else(String::new, |process| process.pid.to_string()),

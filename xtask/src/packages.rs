@@ -23,7 +23,11 @@ const INSTALL: &str = include_str!("../assets/install-packages.sh");
 /// # Errors
 /// One sentence when there is no right to install, or when the packages cannot be fetched.
 pub(crate) fn install_missing(environment: &Environment, tools: &[Tool]) -> Result<()> {
-    let missing: Vec<Tool> = tools.iter().copied().filter(|tool| !is_there(*tool)).collect();
+    let missing: Vec<Tool> = tools
+        .iter()
+        .copied()
+        .filter(|tool| !is_there(*tool))
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -34,9 +38,14 @@ pub(crate) fn install_missing(environment: &Environment, tools: &[Tool]) -> Resu
     let wanted: Vec<&str> = missing.iter().flat_map(|tool| packages(*tool)).collect();
     let list = wanted.join(" ");
     let Some(mut command) = as_root() else {
-        bail!("packages are missing and there is no right to install them: run `apt-get install {list}` as root");
+        bail!(
+            "packages are missing and there is no right to install them: run `apt-get install {list}` as root"
+        );
     };
-    console::progress(PART, &format!("installing {list} (their system-wide services stay off)"));
+    console::progress(
+        PART,
+        &format!("installing {list} (their system-wide services stay off)"),
+    );
     let helper = Helper::shown(PART, &environment.log(PART)).with_terminal();
     helper.run(
         command.args(["sh", "-c", INSTALL, "install-packages"]).args(&wanted),
@@ -44,7 +53,10 @@ pub(crate) fn install_missing(environment: &Environment, tools: &[Tool]) -> Resu
     )?;
     match missing.into_iter().find(|tool| !is_there(*tool)) {
         None => Ok(()),
-        Some(tool) => bail!(Failure::new(PART, format!("{tool:?} is still missing after the install"))),
+        Some(tool) => bail!(Failure::new(
+            PART,
+            format!("{tool:?} is still missing after the install")
+        )),
     }
 }
 
@@ -71,5 +83,6 @@ fn packages(tool: Tool) -> Vec<&'static str> {
 
 /// Whether this is Ubuntu, whose chromium package is only a pointer to a snap.
 pub(crate) fn is_ubuntu() -> bool {
-    fs::read_to_string("/etc/os-release").is_ok_and(|text| text.lines().any(|line| line == "ID=ubuntu"))
+    fs::read_to_string("/etc/os-release")
+        .is_ok_and(|text| text.lines().any(|line| line == "ID=ubuntu"))
 }

@@ -167,8 +167,8 @@ mod tests {
 
     #[test]
     fn a_base_port_that_reaches_into_the_outgoing_range_is_refused() {
-        assert!(Ports::try_new(32_750).is_err());
-        assert!(Ports::try_new(80).is_err());
+        Ports::try_new(32_750).unwrap_err();
+        Ports::try_new(80).unwrap_err();
         assert_eq!(Ports::try_new(21_000).unwrap().of(Port::MailInbox), 21_018);
     }
 }

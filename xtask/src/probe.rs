@@ -20,11 +20,18 @@ pub(crate) enum Probe {
     /// A GET on this URL answers 200.
     Http(String),
     /// The same with a user name and a password.
-    HttpAs { url: String, user: &'static str, password: String },
+    HttpAs {
+        url: String,
+        user: &'static str,
+        password: String,
+    },
     /// Something accepts connections on this port of 127.0.0.1.
     Tcp(u16),
     /// This program, which answers at once, is content.
-    Program { path: PathBuf, arguments: Vec<String> },
+    Program {
+        path: PathBuf,
+        arguments: Vec<String>,
+    },
 }
 
 impl Probe {
@@ -32,13 +39,21 @@ impl Probe {
     pub(crate) fn is_ready(&self) -> bool {
         match self {
             Self::Http(url) => get(url, None),
-            Self::HttpAs { url, user, password } => {
-                get(url, Some(BASE64_STANDARD.encode(format!("{user}:{password}"))))
-            }
+            Self::HttpAs {
+                url,
+                user,
+                password,
+            } => get(
+                url,
+                Some(BASE64_STANDARD.encode(format!("{user}:{password}"))),
+            ),
             Self::Tcp(port) => {
-                TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], *port)), ANSWER_LIMIT).is_ok()
+                TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], *port)), ANSWER_LIMIT)
+                    .is_ok()
             }
-            Self::Program { path, arguments } => answer(Command::new(path).args(arguments)).is_some(),
+            Self::Program { path, arguments } => {
+                answer(Command::new(path).args(arguments)).is_some()
+            }
         }
     }
 }
@@ -55,14 +70,21 @@ fn get(url: &str, basic: Option<String>) -> bool {
     if let Some(basic) = basic {
         request = request.header("authorization", format!("Basic {basic}"));
     }
-    request.call().is_ok_and(|response| response.status() == 200)
+    request
+        .call()
+        .is_ok_and(|response| response.status() == 200)
 }
 
 /// Waits until `part` is ready.
 ///
 /// # Errors
 /// When its process ends, when `limit` is over, or when somebody asks to stop.
-pub(crate) fn wait(environment: &Environment, part: &str, probe: &Probe, limit: Duration) -> Result<()> {
+pub(crate) fn wait(
+    environment: &Environment,
+    part: &str,
+    probe: &Probe,
+    limit: Duration,
+) -> Result<()> {
     let asked = Instant::now();
     while !probe.is_ready() {
         let fail = |sentence: String| Failure::new(part, sentence).with_log(&environment.log(part));

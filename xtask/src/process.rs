@@ -57,7 +57,10 @@ impl Process {
 
     /// Sends `signal`, waits up to `patience`, then kills.
     pub(crate) fn stop(self, signal: Signal, patience: Duration) -> Result<()> {
-        for (signal, patience) in [(signal, patience), (Signal::SIGKILL, Duration::from_secs(10))] {
+        for (signal, patience) in [
+            (signal, patience),
+            (Signal::SIGKILL, Duration::from_secs(10)),
+        ] {
             if !self.is_alive() {
                 return Ok(());
             }
@@ -88,7 +91,10 @@ fn stat(pid: i32) -> Option<(char, u64)> {
 }
 
 fn run_file(environment: &Environment, part: &str) -> PathBuf {
-    environment.folder().join("run").join(format!("{part}.json"))
+    environment
+        .folder()
+        .join("run")
+        .join(format!("{part}.json"))
 }
 
 /// The process of a part as last started, alive or not; none when it was stopped on purpose.
@@ -107,7 +113,12 @@ pub(crate) fn running(environment: &Environment, part: &str) -> Option<Process> 
 /// It gets a process group of its own, so that Ctrl-C in the terminal does not reach it, and no
 /// variable but `PATH`, `HOME`, `LANG` and what `command` sets: a setting of the person who runs this must not
 /// leak into it.
-pub(crate) fn start(environment: &Environment, part: &str, command: &mut Command, wrapping: Wrapping) -> Result<()> {
+pub(crate) fn start(
+    environment: &Environment,
+    part: &str,
+    command: &mut Command,
+    wrapping: Wrapping,
+) -> Result<()> {
     let log = environment.log(part);
     let output = new_log(&log)?;
     let child = command
@@ -116,7 +127,12 @@ pub(crate) fn start(environment: &Environment, part: &str, command: &mut Command
         .stderr(output)
         .process_group(0)
         .spawn()
-        .with_context(|| format!("{part}: {} cannot be started", command.get_program().display()))?;
+        .with_context(|| {
+            format!(
+                "{part}: {} cannot be started",
+                command.get_program().display()
+            )
+        })?;
     let wrapper = i32::try_from(child.id())?;
     let pid = match wrapping {
         Wrapping::None => wrapper,
@@ -125,7 +141,11 @@ pub(crate) fn start(environment: &Environment, part: &str, command: &mut Command
     let Some(process) = Process::of(pid) else {
         bail!(Failure::new(part, "it ended at once").with_log(&log));
     };
-    files::write(&run_file(environment, part), &serde_json::to_string(&process)?, 0o644)
+    files::write(
+        &run_file(environment, part),
+        &serde_json::to_string(&process)?,
+        0o644,
+    )
 }
 
 /// Waits until the wrapper script has started the server called `name`.
@@ -133,10 +153,15 @@ fn unwrap(part: &str, environment: &Environment, wrapper: i32, name: &str) -> Re
     let asked = Instant::now();
     let script = Process::of(wrapper);
     while asked.elapsed() < UNWRAP_LIMIT && script.is_some_and(Process::is_alive) {
-        let children = fs::read_to_string(format!("/proc/{wrapper}/task/{wrapper}/children")).unwrap_or_default();
-        let server = children.split_whitespace().filter_map(|pid| pid.parse().ok()).find(|pid: &i32| {
-            fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim_end() == name)
-        });
+        let children = fs::read_to_string(format!("/proc/{wrapper}/task/{wrapper}/children"))
+            .unwrap_or_default();
+        let server = children
+            .split_whitespace()
+            .filter_map(|pid| pid.parse().ok())
+            .find(|pid: &i32| {
+                fs::read_to_string(format!("/proc/{pid}/comm"))
+                    .is_ok_and(|comm| comm.trim_end() == name)
+            });
         if let Some(server) = server {
             return Ok(server);
         }
@@ -152,10 +177,20 @@ fn unwrap(part: &str, environment: &Environment, wrapper: i32, name: &str) -> Re
 /// Stops the process of a part and forgets it; says whether it ran.
 ///
 /// It is forgotten first, so that an `up` that watches knows the end was wanted.
-pub(crate) fn stop(environment: &Environment, part: &str, signal: Signal, patience: Duration) -> Result<bool> {
-    let Some(process) = remembered(environment, part) else { return Ok(false) };
-    fs::remove_file(run_file(environment, part)).with_context(|| format!("{part}: cannot forget its process"))?;
+pub(crate) fn stop(
+    environment: &Environment,
+    part: &str,
+    signal: Signal,
+    patience: Duration,
+) -> Result<bool> {
+    let Some(process) = remembered(environment, part) else {
+        return Ok(false);
+    };
+    fs::remove_file(run_file(environment, part))
+        .with_context(|| format!("{part}: cannot forget its process"))?;
     let ran = process.is_alive();
-    process.stop(signal, patience).with_context(|| format!("{part}: cannot be stopped"))?;
+    process
+        .stop(signal, patience)
+        .with_context(|| format!("{part}: cannot be stopped"))?;
     Ok(ran)
 }

@@ -28,8 +28,15 @@ pub(crate) enum Tool {
 }
 
 /// The programs of `up`.
-pub(crate) const SERVERS: [Tool; 7] =
-    [Tool::Postgres, Tool::Rabbitmq, Tool::Nginx, Tool::Java, Tool::Maven, Tool::Node, Tool::Npm];
+pub(crate) const SERVERS: [Tool; 7] = [
+    Tool::Postgres,
+    Tool::Rabbitmq,
+    Tool::Nginx,
+    Tool::Java,
+    Tool::Maven,
+    Tool::Node,
+    Tool::Npm,
+];
 
 /// Where the programs of `up` are.
 #[derive(Debug, Clone)]
@@ -69,7 +76,9 @@ pub(crate) fn is_there(tool: Tool) -> bool {
         Tool::Postgres => newest_postgres().is_some(),
         Tool::Rabbitmq => Path::new(RABBITMQ_BIN).join("rabbitmq-server").is_file(),
         Tool::Nginx => in_path("nginx").is_some(),
-        Tool::Java => variable("JAVA_HOME").is_some() || java_homes().iter().any(|home| is_new_java(home)),
+        Tool::Java => {
+            variable("JAVA_HOME").is_some() || java_homes().iter().any(|home| is_new_java(home))
+        }
         Tool::Maven => in_path("mvn").is_some(),
         Tool::Node => in_path("node").is_some(),
         Tool::Npm => in_path("npm").is_some(),
@@ -99,13 +108,17 @@ fn newest_postgres() -> Option<(u32, PathBuf)> {
         .filter_map(|entry| {
             let path = entry.ok()?.path();
             let major = path.file_name()?.to_str()?.parse().ok()?;
-            path.join("bin/initdb").is_file().then(|| (major, path.join("bin")))
+            path.join("bin/initdb")
+                .is_file()
+                .then(|| (major, path.join("bin")))
         })
         .max()
 }
 
 fn postgres() -> Result<(u32, PathBuf)> {
-    let Some((major, bin)) = newest_postgres() else { bail!(missing("PostgreSQL")) };
+    let Some((major, bin)) = newest_postgres() else {
+        bail!(missing("PostgreSQL"))
+    };
     ensure!(
         major >= POSTGRES_AT_LEAST,
         "PostgreSQL {major} is too old, {POSTGRES_AT_LEAST} or newer is needed: use Debian 12, Ubuntu 24.04 or newer"
@@ -120,7 +133,9 @@ fn rabbitmq() -> Result<((u32, u32), PathBuf)> {
         let mut numbers = name.to_str()?.strip_prefix("rabbitmq_server-")?.split('.');
         Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
     });
-    let Some(version) = version.max() else { bail!(missing("RabbitMQ")) };
+    let Some(version) = version.max() else {
+        bail!(missing("RabbitMQ"))
+    };
     ensure!(
         version >= RABBITMQ_AT_LEAST,
         "RabbitMQ {}.{} is too old, {}.{} or newer is needed: use Debian 12, Ubuntu 24.04 or newer",
@@ -142,31 +157,56 @@ fn java_home() -> Result<PathBuf> {
         );
         return Ok(chosen);
     }
-    java_homes().into_iter().find(|home| is_new_java(home)).ok_or_else(|| missing("Java 17 or newer"))
+    java_homes()
+        .into_iter()
+        .find(|home| is_new_java(home))
+        .ok_or_else(|| missing("Java 17 or newer"))
 }
 
 fn java_homes() -> Vec<PathBuf> {
-    let first = in_path("java").and_then(|java| Some(fs::canonicalize(java).ok()?.parent()?.parent()?.to_path_buf()));
-    let installed = fs::read_dir("/usr/lib/jvm").ok().into_iter().flatten().flatten().map(|entry| entry.path());
+    let first = in_path("java").and_then(|java| {
+        Some(
+            fs::canonicalize(java)
+                .ok()?
+                .parent()?
+                .parent()?
+                .to_path_buf(),
+        )
+    });
+    let installed = fs::read_dir("/usr/lib/jvm")
+        .ok()
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
     first.into_iter().chain(installed).collect()
 }
 
 /// Reads the `release` file that every Java brings along: faster than asking the program.
 fn is_new_java(home: &Path) -> bool {
     let release = fs::read_to_string(home.join("release")).unwrap_or_default();
-    home.join("bin/java").is_file() && java_major(&release).is_some_and(|major| major >= JAVA_AT_LEAST)
+    home.join("bin/java").is_file()
+        && java_major(&release).is_some_and(|major| major >= JAVA_AT_LEAST)
 }
 
 /// The major version in a `release` file; Java 8 calls itself 1.8 there.
 fn java_major(release: &str) -> Option<u32> {
-    let version = release.lines().find_map(|line| line.strip_prefix("JAVA_VERSION=\""))?;
+    let version = release
+        .lines()
+        .find_map(|line| line.strip_prefix("JAVA_VERSION=\""))?;
     version.split(['.', '"', '-', '+']).next()?.parse().ok()
 }
 
 fn check_node() -> Result<()> {
     let answer = in_path("node").and_then(|node| answer(Command::new(node).arg("--version")));
-    let Some(version) = answer else { bail!(missing("Node")) };
-    let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
+    let Some(version) = answer else {
+        bail!(missing("Node"))
+    };
+    let major = version
+        .trim_start_matches('v')
+        .split('.')
+        .next()
+        .and_then(|major| major.parse::<u32>().ok());
     ensure!(
         major.is_some_and(|major| major >= NODE_AT_LEAST),
         "Node {version} is too old: install {NODE_AT_LEAST} or newer, Debian 12 and Ubuntu 24.04 have it"
@@ -180,7 +220,10 @@ mod tests {
 
     #[test]
     fn the_java_version_is_read_from_its_release_file() {
-        assert_eq!(java_major("IMPLEMENTOR=\"Debian\"\nJAVA_VERSION=\"17.0.15\"\n"), Some(17));
+        assert_eq!(
+            java_major("IMPLEMENTOR=\"Debian\"\nJAVA_VERSION=\"17.0.15\"\n"),
+            Some(17)
+        );
         assert_eq!(java_major("JAVA_VERSION=\"25\"\n"), Some(25));
         assert_eq!(java_major("JAVA_VERSION=\"1.8.0_442\"\n"), Some(1));
         assert_eq!(java_major(""), None);

@@ -60,8 +60,11 @@ const APPLICATION_ROLES: [&str; 4] = ["administrator", "manager", "accountant", 
 
 /// Everybody in the realm file who is a person.
 pub(crate) fn people(environment: &Environment) -> Result<Vec<Person>> {
-    let path = environment.checkout.join(format!("keycloak/realm/{REALM}-realm.json"));
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let path = environment
+        .checkout
+        .join(format!("keycloak/realm/{REALM}-realm.json"));
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     parse(&text).with_context(|| format!("{} is not a realm file", path.display()))
 }
 
@@ -75,7 +78,12 @@ fn parse(text: &str) -> Result<Vec<Person>> {
             roles: effective_roles(&user.realm_roles, &realm.roles.realm),
         })
     };
-    Ok(realm.users.iter().filter(|user| user.service_account_client_id.is_none()).filter_map(person).collect())
+    Ok(realm
+        .users
+        .iter()
+        .filter(|user| user.service_account_client_id.is_none())
+        .filter_map(person)
+        .collect())
 }
 
 fn effective_roles(direct: &[String], known: &[RealmRole]) -> Vec<String> {
@@ -83,8 +91,16 @@ fn effective_roles(direct: &[String], known: &[RealmRole]) -> Vec<String> {
         .iter()
         .filter_map(|name| known.iter().find(|role| role.name == *name))
         .flat_map(|role| &role.composites.realm);
-    let all: BTreeSet<&str> = direct.iter().chain(composites).map(String::as_str).collect();
-    APPLICATION_ROLES.into_iter().filter(|role| all.contains(role)).map(str::to_owned).collect()
+    let all: BTreeSet<&str> = direct
+        .iter()
+        .chain(composites)
+        .map(String::as_str)
+        .collect();
+    APPLICATION_ROLES
+        .into_iter()
+        .filter(|role| all.contains(role))
+        .map(str::to_owned)
+        .collect()
 }
 
 #[cfg(test)]

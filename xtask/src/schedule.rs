@@ -24,7 +24,11 @@ impl<'a> Step<'a> {
         after: &[&'static str],
         work: impl FnOnce() -> Result<()> + Send + 'a,
     ) -> Self {
-        Self { name, after: after.to_vec(), work: Box::new(work) }
+        Self {
+            name,
+            after: after.to_vec(),
+            work: Box::new(work),
+        }
     }
 }
 
@@ -46,7 +50,11 @@ pub(crate) fn run(steps: Vec<Step<'_>>) -> Result<()> {
             scope.spawn(|| run_one(step, &progress, &changed));
         }
     });
-    match progress.into_inner().unwrap_or_else(PoisonError::into_inner).failure {
+    match progress
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+        .failure
+    {
         Some(failure) => Err(failure),
         None => Ok(()),
     }

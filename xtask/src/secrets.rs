@@ -1,12 +1,17 @@
 //! Passwords and keys of an environment: drawn once, kept in a file only its owner can read.
 
-use std::{collections::BTreeMap, fs::{self, File}, io::Read as _, path::Path};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    fs::{self, File},
+    io::Read as _,
+    path::Path,
+};
 
 use anyhow::{Context as _, Result};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 
-use crate::files;
+use crate::{files, hex};
 
 /// One password or key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -66,7 +71,7 @@ impl Secret {
             .context("cannot read random bytes from /dev/urandom")?;
         Ok(match self {
             Self::TasksSessionKey | Self::FinanceSessionKey => BASE64_STANDARD.encode(bytes),
-            _ => bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect(),
+            _ => hex::encode(bytes.iter().take(16)),
         })
     }
 }
@@ -79,14 +84,18 @@ impl Secrets {
     /// Reads the file, draws what it lacks and writes it back.
     pub(crate) fn load_or_draw(path: &Path) -> Result<Self> {
         let mut known: BTreeMap<Secret, String> = match fs::read_to_string(path) {
-            Ok(text) => serde_json::from_str(&text)
-                .with_context(|| format!("{} is damaged: delete it with `down --wipe`", path.display()))?,
+            Ok(text) => serde_json::from_str(&text).with_context(|| {
+                format!(
+                    "{} is damaged: delete it with `down --wipe`",
+                    path.display()
+                )
+            })?,
             Err(_) => BTreeMap::new(),
         };
         let before = known.len();
         for secret in Secret::ALL {
-            if !known.contains_key(&secret) {
-                known.insert(secret, secret.draw()?);
+            if let Entry::Vacant(missing) = known.entry(secret) {
+                missing.insert(secret.draw()?);
             }
         }
         if known.len() > before {

@@ -1,6 +1,9 @@
 //! What an environment remembers about itself between runs, to notice a stale data folder.
 
-use std::{fs, path::{Path, PathBuf}};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -26,20 +29,30 @@ impl State {
     /// Reads what was kept, none when the environment is new.
     pub(crate) fn load(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join("state.json");
-        let Ok(text) = fs::read_to_string(&path) else { return Ok(None) };
-        let state = serde_json::from_str(&text)
-            .with_context(|| format!("{} is damaged: delete {}", path.display(), folder.display()))?;
+        let Ok(text) = fs::read_to_string(&path) else {
+            return Ok(None);
+        };
+        let state = serde_json::from_str(&text).with_context(|| {
+            format!("{} is damaged: delete {}", path.display(), folder.display())
+        })?;
         Ok(Some(state))
     }
 
     /// Writes it down.
     pub(crate) fn save(&self, folder: &Path) -> Result<()> {
-        files::write(&folder.join("state.json"), &serde_json::to_string_pretty(self)?, 0o644)
+        files::write(
+            &folder.join("state.json"),
+            &serde_json::to_string_pretty(self)?,
+            0o644,
+        )
     }
 
     /// Keeps where the services were built.
     pub(crate) fn with_binaries(self, binaries: PathBuf) -> Self {
-        Self { binaries: Some(binaries), ..self }
+        Self {
+            binaries: Some(binaries),
+            ..self
+        }
     }
 
     /// Compares what is kept with the programs of this machine, and keeps the newer truth.
@@ -59,7 +72,10 @@ impl State {
             now.save(folder)?;
             return Ok(now);
         };
-        if kept.layout != now.layout || kept.postgres_major != now.postgres_major || kept.rabbitmq != now.rabbitmq {
+        if kept.layout != now.layout
+            || kept.postgres_major != now.postgres_major
+            || kept.rabbitmq != now.rabbitmq
+        {
             bail!(
                 "the data in {} was made by other versions (PostgreSQL {}, RabbitMQ {}; this machine has {} and {}): \
                  forget it with `cargo xtask down --wipe`",
@@ -70,7 +86,10 @@ impl State {
                 now.rabbitmq
             );
         }
-        let opened = Self { binaries: kept.binaries, ..now };
+        let opened = Self {
+            binaries: kept.binaries,
+            ..now
+        };
         opened.save(folder)?;
         Ok(opened)
     }

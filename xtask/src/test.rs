@@ -68,7 +68,12 @@ pub(crate) fn run(plan: &Plan) -> Result<ExitCode> {
     let environment = Environment::open(Name::Test, plan.base_port)?;
     let wants = |stage: Stage| plan.stages.contains(&stage);
     if wants(Stage::Format) {
-        check(&environment, "formatting", &["fmt", "--all", "--check"], &[])?;
+        check(
+            &environment,
+            "formatting",
+            &["fmt", "--all", "--check"],
+            &[],
+        )?;
     }
     if wants(Stage::Lints) {
         lint(&environment)?;
@@ -76,7 +81,9 @@ pub(crate) fn run(plan: &Plan) -> Result<ExitCode> {
     if !wants(Stage::Rust) && !wants(Stage::Browser) {
         return Ok(ExitCode::SUCCESS);
     }
-    let ran_before = Part::ALL.into_iter().any(|part| process::running(&environment, part.name()).is_some());
+    let ran_before = Part::ALL
+        .into_iter()
+        .any(|part| process::running(&environment, part.name()).is_some());
     if wants(Stage::Browser) && !packages::is_ubuntu() {
         packages::install_missing(&environment, &[Tool::Chromium])?;
     }
@@ -86,8 +93,15 @@ pub(crate) fn run(plan: &Plan) -> Result<ExitCode> {
         down::down(&environment)?;
     }
     let counts = counts?;
-    console::plain(&format!("{} passed, {} failed", counts.passed, counts.failed));
-    Ok(if counts.failed == 0 && counts.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    console::plain(&format!(
+        "{} passed, {} failed",
+        counts.passed, counts.failed
+    ));
+    Ok(if counts.failed == 0 && counts.passed > 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn run_tests(environment: &Environment, plan: &Plan) -> Result<Counts> {
@@ -102,25 +116,51 @@ fn run_tests(environment: &Environment, plan: &Plan) -> Result<Counts> {
 }
 
 fn lint(environment: &Environment) -> Result<()> {
-    let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+    let clippy = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ];
     check(environment, "lints", &clippy, &[])?;
     let doc = ["doc", "--workspace", "--no-deps", "--locked"];
-    check(environment, "documentation", &doc, &[("RUSTDOCFLAGS", "-D warnings")])
+    check(
+        environment,
+        "documentation",
+        &doc,
+        &[("RUSTDOCFLAGS", "-D warnings")],
+    )
 }
 
 /// Runs cargo with its words on the terminal.
-fn check(environment: &Environment, what: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Result<()> {
+fn check(
+    environment: &Environment,
+    what: &str,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> Result<()> {
     console::progress("test", what);
     let mut command = cargo();
-    command.args(arguments).envs(variables.iter().copied()).current_dir(&environment.checkout);
-    ensure!(run_visibly(&mut command)?, "{what}: cargo is not content, its words stand above");
+    command
+        .args(arguments)
+        .envs(variables.iter().copied())
+        .current_dir(&environment.checkout);
+    ensure!(
+        run_visibly(&mut command)?,
+        "{what}: cargo is not content, its words stand above"
+    );
     Ok(())
 }
 
 /// Runs a program that speaks to the terminal itself; says whether it was content.
 fn run_visibly(command: &mut Command) -> Result<bool> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let mut child = command.spawn().with_context(|| format!("{program} cannot be started"))?;
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("{program} cannot be started"))?;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(status.success());
@@ -137,19 +177,33 @@ fn run_visibly(command: &mut Command) -> Result<bool> {
 fn run_nextest(environment: &Environment, arguments: &[String]) -> Result<Counts> {
     let nextest = install_nextest(environment)?;
     // Where nextest keeps reports of the checkout, wherever cargo builds.
-    let report = environment.checkout.join("target/nextest/default/junit.xml");
+    let report = environment
+        .checkout
+        .join("target/nextest/default/junit.xml");
     // It may not be there.
     fs::remove_file(&report).ok();
     console::progress("test", "all Rust tests");
     let mut command = Command::new(nextest);
     command
-        .args(["nextest", "run", "--workspace", "--locked", "--no-fail-fast"])
+        .args([
+            "nextest",
+            "run",
+            "--workspace",
+            "--locked",
+            "--no-fail-fast",
+        ])
         .args(arguments)
         .env("TASK_EXCHANGE_ENVIRONMENT", environment.description())
         .current_dir(&environment.checkout);
     let content = run_visibly(&mut command)?;
-    ensure!(report.is_file(), "the Rust tests could not be run: cargo's words stand above");
-    Ok(at_least_one_failure(test_counts::nextest(&report)?, content))
+    ensure!(
+        report.is_file(),
+        "the Rust tests could not be run: cargo's words stand above"
+    );
+    Ok(at_least_one_failure(
+        test_counts::nextest(&report)?,
+        content,
+    ))
 }
 
 fn run_browser(environment: &Environment) -> Result<Counts> {
@@ -160,7 +214,11 @@ fn run_browser(environment: &Environment) -> Result<Counts> {
     console::progress("test", "browser tests");
     let mut command = Command::new("node");
     command
-        .args(["node_modules/@playwright/test/cli.js", "test", "--reporter=list,json"])
+        .args([
+            "node_modules/@playwright/test/cli.js",
+            "test",
+            "--reporter=list,json",
+        ])
         .env("PLAYWRIGHT_JSON_OUTPUT_NAME", &report)
         .env("TASK_EXCHANGE_ENVIRONMENT", environment.description())
         .current_dir(&folder);
@@ -168,13 +226,23 @@ fn run_browser(environment: &Environment) -> Result<Counts> {
         command.env("TASK_EXCHANGE_CHROMIUM", chromium);
     }
     let content = run_visibly(&mut command)?;
-    ensure!(report.is_file(), "the browser tests could not be run: Playwright's words stand above");
-    Ok(at_least_one_failure(test_counts::playwright(&report)?, content))
+    ensure!(
+        report.is_file(),
+        "the browser tests could not be run: Playwright's words stand above"
+    );
+    Ok(at_least_one_failure(
+        test_counts::playwright(&report)?,
+        content,
+    ))
 }
 
 /// A runner that was not content although no test failed has failed as such.
 fn at_least_one_failure(counts: Counts, content: bool) -> Counts {
-    let failed = if content { counts.failed } else { counts.failed.max(1) };
+    let failed = if content {
+        counts.failed
+    } else {
+        counts.failed.max(1)
+    };
     Counts { failed, ..counts }
 }
 
@@ -186,11 +254,25 @@ fn install_nextest(environment: &Environment) -> Result<PathBuf> {
     if version.contains(NEXTEST_VERSION) {
         return Ok(program);
     }
-    console::progress("nextest", &format!("installing cargo-nextest {NEXTEST_VERSION} (minutes, once)"));
+    console::progress(
+        "nextest",
+        &format!("installing cargo-nextest {NEXTEST_VERSION} (minutes, once)"),
+    );
     Helper::shown("nextest", &environment.log("nextest-install")).run(
         cargo()
-            .args(["install", "cargo-nextest", "--version", NEXTEST_VERSION, "--locked"])
-            .args(["--no-default-features", "--features", "default-no-update", "--root"])
+            .args([
+                "install",
+                "cargo-nextest",
+                "--version",
+                NEXTEST_VERSION,
+                "--locked",
+            ])
+            .args([
+                "--no-default-features",
+                "--features",
+                "default-no-update",
+                "--root",
+            ])
             .arg(&tools),
         "cargo could not install nextest: check the network and run this again",
     )?;

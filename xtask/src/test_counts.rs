@@ -16,30 +16,55 @@ impl Add for Counts {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
-        Self { passed: self.passed + other.passed, failed: self.failed + other.failed }
+        Self {
+            passed: self.passed + other.passed,
+            failed: self.failed + other.failed,
+        }
     }
 }
 
 /// Reads the `JUnit` report that nextest writes.
 pub(crate) fn nextest(report: &Path) -> Result<Counts> {
-    let text = std::fs::read_to_string(report).with_context(|| format!("nextest left no {}", report.display()))?;
+    let text = std::fs::read_to_string(report)
+        .with_context(|| format!("nextest left no {}", report.display()))?;
     junit(&text).with_context(|| format!("{} is not a JUnit report", report.display()))
 }
 
 fn junit(text: &str) -> Option<Counts> {
     let (_, rest) = text.split_once("<testsuites ")?;
     let (root, _) = rest.split_once('>')?;
-    let number = |name: &str| root.split_once(&format!("{name}=\""))?.1.split('"').next()?.parse::<u64>().ok();
+    let number = |name: &str| {
+        root.split_once(&format!("{name}=\""))?
+            .1
+            .split('"')
+            .next()?
+            .parse::<u64>()
+            .ok()
+    };
     let failed = number("failures")? + number("errors")?;
-    Some(Counts { passed: number(" tests").or_else(|| number("tests"))?.checked_sub(failed)?, failed })
+    Some(Counts {
+        passed: number(" tests")
+            .or_else(|| number("tests"))?
+            .checked_sub(failed)?,
+        failed,
+    })
 }
 
 /// Reads the JSON report that Playwright writes.
 pub(crate) fn playwright(report: &Path) -> Result<Counts> {
-    let text = std::fs::read_to_string(report).with_context(|| format!("Playwright left no {}", report.display()))?;
+    let text = std::fs::read_to_string(report)
+        .with_context(|| format!("Playwright left no {}", report.display()))?;
     let report: Value = serde_json::from_str(&text)?;
-    let number = |name: &str| report.pointer(&format!("/stats/{name}")).and_then(Value::as_u64).unwrap_or_default();
-    Ok(Counts { passed: number("expected") + number("flaky"), failed: number("unexpected") })
+    let number = |name: &str| {
+        report
+            .pointer(&format!("/stats/{name}"))
+            .and_then(Value::as_u64)
+            .unwrap_or_default()
+    };
+    Ok(Counts {
+        passed: number("expected") + number("flaky"),
+        failed: number("unexpected"),
+    })
 }
 
 #[cfg(test)]
@@ -51,7 +76,13 @@ mod tests {
         let report = r#"<?xml version="1.0"?>
             <testsuites name="nextest-run" tests="7" failures="1" errors="1" uuid="x" time="1.0">
                 <testsuite name="a" tests="3" disabled="0" errors="0" failures="0"></testsuite>"#;
-        assert_eq!(junit(report), Some(Counts { passed: 5, failed: 2 }));
+        assert_eq!(
+            junit(report),
+            Some(Counts {
+                passed: 5,
+                failed: 2
+            })
+        );
         assert_eq!(junit("<html>"), None);
     }
 }

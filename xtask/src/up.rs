@@ -6,8 +6,7 @@ use anyhow::Result;
 
 use crate::{
     binaries::{self, Profile},
-    console, description,
-    down,
+    console, description, down,
     environment::Environment,
     failure::Failure,
     interrupt, keycloak_tree, node_modules, packages,
@@ -51,21 +50,48 @@ pub(crate) fn start(environment: &Environment, extent: Extent) -> Result<()> {
     description::write(environment)
 }
 
-fn start_parts(environment: &Environment, programs: &Programs, state: State, extent: Extent) -> Result<()> {
+fn start_parts(
+    environment: &Environment,
+    programs: &Programs,
+    state: State,
+    extent: Extent,
+) -> Result<()> {
     let built = OnceLock::new();
-    start_servers(&Context { environment, programs, binaries: None }, extent, &built)?;
-    let Some(folder) = built.into_inner() else { return Ok(()) };
-    state.with_binaries(folder.clone()).save(&environment.folder())?;
-    start_services(&Context { environment, programs, binaries: Some(folder) })
+    start_servers(
+        &Context {
+            environment,
+            programs,
+            binaries: None,
+        },
+        extent,
+        &built,
+    )?;
+    let Some(folder) = built.into_inner() else {
+        return Ok(());
+    };
+    state
+        .with_binaries(folder.clone())
+        .save(&environment.folder())?;
+    start_services(&Context {
+        environment,
+        programs,
+        binaries: Some(folder),
+    })
 }
 
 /// The servers of others; the services are built meanwhile.
 fn start_servers(context: &Context<'_>, extent: Extent, built: &OnceLock<PathBuf>) -> Result<()> {
     let environment = context.environment;
-    let start = |part: Part, after: &[&'static str]| Step::new(part.name(), after, move || part.start(context));
+    let start = |part: Part, after: &[&'static str]| {
+        Step::new(part.name(), after, move || part.start(context))
+    };
     let mut steps = vec![
-        Step::new("distribution", &[], || keycloak_tree::prepare(environment, context.programs)),
-        Step::new("mail packages", &[], || node_modules::mail_catcher(environment).map(drop)),
+        Step::new("distribution", &[], || {
+            keycloak_tree::prepare(environment, context.programs)
+        }),
+        Step::new("mail packages", &[], || {
+            node_modules::mail_catcher(environment).map(drop)
+        }),
         start(Part::Postgres, &[]),
         start(Part::Epmd, &[]),
         start(Part::Rabbitmq, &["epmd"]),
@@ -103,10 +129,18 @@ pub(crate) fn watch(environment: &Environment) -> Result<()> {
     let mut reported = BTreeSet::new();
     while interrupt::tick().is_ok() {
         for part in Part::ALL {
-            let Some(process) = process::remembered(environment, part.name()) else { continue };
+            let Some(process) = process::remembered(environment, part.name()) else {
+                continue;
+            };
             if !process.is_alive() && reported.insert(process.pid) {
-                let sentence = format!("it ended by itself: start it again with `cargo xtask start {part}`");
-                console::progress(part.name(), &Failure::new(part.name(), sentence).with_log(&environment.log(part.name())).to_string());
+                let sentence =
+                    format!("it ended by itself: start it again with `cargo xtask start {part}`");
+                console::progress(
+                    part.name(),
+                    &Failure::new(part.name(), sentence)
+                        .with_log(&environment.log(part.name()))
+                        .to_string(),
+                );
             }
         }
     }

@@ -34,19 +34,41 @@ pub(super) fn start(context: &Context<'_>) -> Result<()> {
         .current_dir(&home)
         .env("JAVA_HOME", &context.programs.java_home)
         .env("JAVA_OPTS_KC_HEAP", HEAP)
-        .env("KC_DB_URL", format!("jdbc:postgresql://{}/keycloak", ports.address(Port::Postgres)))
+        .env(
+            "KC_DB_URL",
+            format!(
+                "jdbc:postgresql://{}/keycloak",
+                ports.address(Port::Postgres)
+            ),
+        )
         .env("KC_DB_USERNAME", "keycloak")
-        .env("KC_DB_PASSWORD", environment.secrets.get(Secret::PostgresKeycloak))
+        .env(
+            "KC_DB_PASSWORD",
+            environment.secrets.get(Secret::PostgresKeycloak),
+        )
+        // One node: nobody to discover on the network.
+        .env("KC_CACHE", "local")
         .env("KC_DB_POOL_MAX_SIZE", "20")
         .env("KC_HOSTNAME", ports.public_url(Port::Keycloak))
         .env("KC_HTTP_ENABLED", "true")
         .env("KC_HTTP_HOST", "127.0.0.1")
         .env("KC_HTTP_PORT", ports.of(Port::Keycloak).to_string())
-        .env("KC_HTTP_MANAGEMENT_PORT", ports.of(Port::KeycloakManagement).to_string())
+        .env(
+            "KC_HTTP_MANAGEMENT_PORT",
+            ports.of(Port::KeycloakManagement).to_string(),
+        )
         .env("KC_BOOTSTRAP_ADMIN_USERNAME", ADMINISTRATOR)
-        .env("KC_BOOTSTRAP_ADMIN_PASSWORD", environment.secrets.get(Secret::KeycloakAdmin));
+        .env(
+            "KC_BOOTSTRAP_ADMIN_PASSWORD",
+            environment.secrets.get(Secret::KeycloakAdmin),
+        );
     command.envs(realm_placeholders(environment));
-    process::start(environment, "keycloak", &mut command, Wrapping::Script("java"))
+    process::start(
+        environment,
+        "keycloak",
+        &mut command,
+        Wrapping::Script("java"),
+    )
 }
 
 /// What stands for the `${NAME}` of the realm file.
@@ -72,7 +94,8 @@ fn install_realm_and_theme(environment: &Environment) -> Result<()> {
     let import = home.join("data/import");
     files::create_folder(&import)?;
     let realm = format!("{REALM}-realm.json");
-    fs::copy(sources.join("realm").join(&realm), import.join(&realm)).context("the realm file cannot be copied")?;
+    fs::copy(sources.join("realm").join(&realm), import.join(&realm))
+        .context("the realm file cannot be copied")?;
     let theme = home.join("themes/tx");
     fs::remove_file(&theme).ok();
     symlink(sources.join("theme/tx"), &theme).context("the login theme cannot be linked")

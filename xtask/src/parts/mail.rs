@@ -18,7 +18,14 @@ pub(super) fn start(context: &Context<'_>) -> Result<()> {
     let mut command = clean_command("node");
     command
         .arg(program)
-        .args(["--ip", "127.0.0.1", "--smtp", &port(Port::Smtp), "--web", &port(Port::MailInbox)])
+        .args([
+            "--ip",
+            "127.0.0.1",
+            "--smtp",
+            &port(Port::Smtp),
+            "--web",
+            &port(Port::MailInbox),
+        ])
         .arg("--mail-directory")
         .arg(mails);
     process::start(environment, "mail", &mut command, Wrapping::None)

@@ -99,9 +99,12 @@ impl Part {
         match self {
             Self::Postgres => &[Port::Postgres],
             Self::Epmd => &[Port::Epmd],
-            Self::Rabbitmq => {
-                &[Port::Amqp, Port::RabbitmqManagement, Port::RabbitmqPrometheus, Port::RabbitmqDistribution]
-            }
+            Self::Rabbitmq => &[
+                Port::Amqp,
+                Port::RabbitmqManagement,
+                Port::RabbitmqPrometheus,
+                Port::RabbitmqDistribution,
+            ],
             Self::Keycloak => &[Port::Keycloak, Port::KeycloakManagement],
             Self::Mail => &[Port::Smtp, Port::MailInbox],
             Self::Nginx => &[Port::Nginx],
@@ -114,9 +117,9 @@ impl Part {
     /// How long it may take to become ready on a slow machine.
     const fn patience(self) -> Duration {
         match self {
-            Self::Keycloak => Duration::from_secs(240),
-            Self::Rabbitmq => Duration::from_secs(120),
-            _ => Duration::from_secs(60),
+            Self::Keycloak => Duration::from_mins(4),
+            Self::Rabbitmq => Duration::from_mins(2),
+            _ => Duration::from_mins(1),
         }
     }
 
@@ -135,7 +138,10 @@ impl Part {
             Self::Postgres => postgres::probe(environment),
             Self::Epmd => Probe::Tcp(ports.of(Port::Epmd)),
             Self::Rabbitmq => rabbitmq::probe(environment),
-            Self::Keycloak => Probe::Http(format!("{}/health/ready", ports.url(Port::KeycloakManagement))),
+            Self::Keycloak => Probe::Http(format!(
+                "{}/health/ready",
+                ports.url(Port::KeycloakManagement)
+            )),
             Self::Mail => Probe::Http(format!("{}/healthz", ports.url(Port::MailInbox))),
             Self::Nginx => Probe::Http(format!("{}/nginx-health", ports.url(Port::Nginx))),
             Self::AuthBridge => services::probe(environment, Port::AuthApi),
@@ -166,9 +172,16 @@ impl Part {
             Self::Keycloak => keycloak::start(context)?,
             Self::Mail => mail::start(context)?,
             Self::Nginx => nginx::start(context)?,
-            Self::AuthBridge | Self::TasksService | Self::FinanceService => services::start(context, self)?,
+            Self::AuthBridge | Self::TasksService | Self::FinanceService => {
+                services::start(context, self)?;
+            }
         }
-        probe::wait(environment, self.name(), &self.probe(environment), self.patience())?;
+        probe::wait(
+            environment,
+            self.name(),
+            &self.probe(environment),
+            self.patience(),
+        )?;
         if self == Self::Postgres {
             postgres::create_databases(context)?;
         }
@@ -178,7 +191,12 @@ impl Part {
 
     /// Stops it; says whether it ran.
     pub(crate) fn stop(self, environment: &Environment) -> Result<bool> {
-        process::stop(environment, self.name(), self.stop_signal(), Duration::from_secs(30))
+        process::stop(
+            environment,
+            self.name(),
+            self.stop_signal(),
+            Duration::from_secs(30),
+        )
     }
 
     /// Makes sure that nobody else has its ports.

@@ -38,7 +38,17 @@ pub(super) fn start(context: &Context<'_>) -> Result<()> {
     files::write(&folder.join("nginx.conf"), MAIN, 0o644)?;
     files::write(&folder.join("site.conf"), &site(environment), 0o644)?;
     let mut command = clean_command(&context.programs.nginx);
-    command.args(["-e", "stderr", "-g", "daemon off;", "-c", "nginx.conf", "-p"]).arg(&folder);
+    command
+        .args([
+            "-e",
+            "stderr",
+            "-g",
+            "daemon off;",
+            "-c",
+            "nginx.conf",
+            "-p",
+        ])
+        .arg(&folder);
     process::start(environment, "nginx", &mut command, Wrapping::None)
 }
 

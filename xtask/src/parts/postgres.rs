@@ -44,8 +44,16 @@ const DATABASES: [Database; 4] = [
         owner: Secret::PostgresFinance,
         application: Some(("finance_app", Secret::PostgresFinanceApp)),
     },
-    Database { name: "auth", owner: Secret::PostgresAuth, application: Some(("auth_app", Secret::PostgresAuthApp)) },
-    Database { name: "keycloak", owner: Secret::PostgresKeycloak, application: None },
+    Database {
+        name: "auth",
+        owner: Secret::PostgresAuth,
+        application: Some(("auth_app", Secret::PostgresAuthApp)),
+    },
+    Database {
+        name: "keycloak",
+        owner: Secret::PostgresKeycloak,
+        application: None,
+    },
 ];
 
 /// The URL of `database` as `role`.
@@ -58,8 +66,15 @@ pub(crate) fn url(environment: &Environment, role: &str, secret: Secret, databas
 }
 
 /// The URL of every database as its owner.
-pub(crate) fn owner_urls(environment: &Environment) -> impl Iterator<Item = (&'static str, String)> {
-    DATABASES.iter().map(|database| (database.name, url(environment, database.name, database.owner, database.name)))
+pub(crate) fn owner_urls(
+    environment: &Environment,
+) -> impl Iterator<Item = (&'static str, String)> {
+    DATABASES.iter().map(|database| {
+        (
+            database.name,
+            url(environment, database.name, database.owner, database.name),
+        )
+    })
 }
 
 /// Ready means that it accepts connections, which it does not while it recovers.
@@ -67,7 +82,11 @@ pub(super) fn probe(environment: &Environment) -> Probe {
     let port = environment.ports.of(Port::Postgres);
     Probe::Program {
         path: "pg_isready".into(),
-        arguments: vec!["--quiet".to_owned(), "--host=127.0.0.1".to_owned(), format!("--port={port}")],
+        arguments: vec![
+            "--quiet".to_owned(),
+            "--host=127.0.0.1".to_owned(),
+            format!("--port={port}"),
+        ],
     }
 }
 
@@ -102,11 +121,24 @@ fn initialise(context: &Context<'_>, runner: &Runner, folder: &Path) -> Result<(
     let unfinished = folder.join("data.unfinished");
     files::remove_folder(&unfinished)?;
     let password_file = folder.join("password");
-    files::write(&password_file, context.environment.secrets.get(Secret::PostgresSuperuser), 0o600)?;
+    files::write(
+        &password_file,
+        context.environment.secrets.get(Secret::PostgresSuperuser),
+        0o600,
+    )?;
     runner.hand_over(&password_file)?;
     let mut command = runner.command(&context.programs.postgres_bin.join("initdb"));
-    command.args(["--auth=scram-sha-256", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8"]);
-    command.arg("--pwfile").arg(&password_file).arg("--pgdata").arg(&unfinished);
+    command.args([
+        "--auth=scram-sha-256",
+        "--username=postgres",
+        "--encoding=UTF8",
+        "--locale=C.UTF-8",
+    ]);
+    command
+        .arg("--pwfile")
+        .arg(&password_file)
+        .arg("--pgdata")
+        .arg(&unfinished);
     let helper = Helper::quiet("postgres", &context.environment.log("postgres-initdb"));
     let made = helper.run(&mut command, "the cluster could not be created");
     fs::remove_file(&password_file)?;
@@ -120,13 +152,15 @@ fn initialise(context: &Context<'_>, runner: &Runner, folder: &Path) -> Result<(
 /// Owners may create databases: tests make one for each test.
 pub(super) fn create_databases(context: &Context<'_>) -> Result<()> {
     let secrets = &context.environment.secrets;
-    let mut script = String::new();
+    let mut script = Vec::new();
     let mut role = |name: &str, options: &str, secret: Secret| {
-        script += &format!(
-            "SELECT 'CREATE ROLE {name}' WHERE to_regrole('{name}') IS NULL \\gexec\n\
-             ALTER ROLE {name} LOGIN {options} PASSWORD '{}';\n",
+        script.push(format!(
+            "SELECT 'CREATE ROLE {name}' WHERE to_regrole('{name}') IS NULL \\gexec"
+        ));
+        script.push(format!(
+            "ALTER ROLE {name} LOGIN {options} PASSWORD '{}';",
             secrets.get(secret)
-        );
+        ));
     };
     for database in &DATABASES {
         role(database.name, "CREATEDB", database.owner);
@@ -134,17 +168,24 @@ pub(super) fn create_databases(context: &Context<'_>) -> Result<()> {
             role(application, "NOCREATEDB", secret);
         }
     }
-    for Database { name, application, .. } in &DATABASES {
-        script += &format!(
+    for Database {
+        name, application, ..
+    } in &DATABASES
+    {
+        script.push(format!(
             "SELECT 'CREATE DATABASE {name} OWNER {name}' \
-             WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{name}') \\gexec\n\
-             REVOKE ALL ON DATABASE {name} FROM PUBLIC;\n"
-        );
+             WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{name}') \\gexec"
+        ));
+        script.push(format!("REVOKE ALL ON DATABASE {name} FROM PUBLIC;"));
         if let Some((application, _)) = application {
-            script += &format!("GRANT CONNECT ON DATABASE {name} TO {application};\nGRANT {application} TO {name};\n");
+            script.push(format!(
+                "GRANT CONNECT ON DATABASE {name} TO {application};"
+            ));
+            // So that the owner can look at the data as the service sees it: SET ROLE.
+            script.push(format!("GRANT {application} TO {name};"));
         }
     }
-    psql(context, &script)
+    psql(context, &script.join("\n"))
 }
 
 fn psql(context: &Context<'_>, script: &str) -> Result<()> {
@@ -153,13 +194,25 @@ fn psql(context: &Context<'_>, script: &str) -> Result<()> {
     files::write(&file, script, 0o600)?;
     let mut command = clean_command(context.programs.postgres_bin.join("psql"));
     command
-        .args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--host=127.0.0.1", "--username=postgres"])
+        .args([
+            "--no-psqlrc",
+            "--quiet",
+            "--set=ON_ERROR_STOP=1",
+            "--host=127.0.0.1",
+            "--username=postgres",
+        ])
         .arg(format!("--port={}", environment.ports.of(Port::Postgres)))
         .arg("--file")
         .arg(&file)
         .arg("postgres")
-        .env("PGPASSWORD", environment.secrets.get(Secret::PostgresSuperuser));
-    let helper = Helper::quiet(Part::Postgres.name(), &environment.log("postgres-databases"));
+        .env(
+            "PGPASSWORD",
+            environment.secrets.get(Secret::PostgresSuperuser),
+        );
+    let helper = Helper::quiet(
+        Part::Postgres.name(),
+        &environment.log("postgres-databases"),
+    );
     let made = helper.run(&mut command, "the databases could not be created");
     fs::remove_file(&file)?;
     made
@@ -179,20 +232,39 @@ impl Runner {
     /// right to search folders.
     fn for_folder(folder: &Path) -> Result<Self> {
         if !Uid::effective().is_root() {
-            return Ok(Self { drop_rights: Vec::new(), owner: None });
+            return Ok(Self {
+                drop_rights: Vec::new(),
+                owner: None,
+            });
         }
         let Some(user) = User::from_name(SERVER_USER)? else {
-            bail!(Failure::new("postgres", "the user postgres is missing: reinstall the package postgresql-common"));
+            bail!(Failure::new(
+                "postgres",
+                "the user postgres is missing: reinstall the package postgresql-common"
+            ));
         };
-        let plain = ["--reuid=postgres", "--regid=postgres", "--init-groups"].map(str::to_owned).to_vec();
+        let plain = ["--reuid=postgres", "--regid=postgres", "--init-groups"]
+            .map(str::to_owned)
+            .to_vec();
         let searching = ["no_setuid_fixup", "dac_read_search", "dac_read_search"];
         let options = ["--securebits", "--inh-caps", "--ambient-caps"];
-        let extra = options.iter().zip(searching).map(|(option, value)| format!("{option}=+{value}"));
+        let extra = options
+            .iter()
+            .zip(searching)
+            .map(|(option, value)| format!("{option}=+{value}"));
         let with_search: Vec<String> = plain.iter().cloned().chain(extra).collect();
         for drop_rights in [plain, with_search] {
-            let runner = Self { drop_rights, owner: Some(user.clone()) };
+            let runner = Self {
+                drop_rights,
+                owner: Some(user.clone()),
+            };
             runner.hand_over(folder)?;
-            let test = runner.command(Path::new("/usr/bin/test")).arg("-x").arg(folder).stderr(Stdio::null()).status();
+            let test = runner
+                .command(Path::new("/usr/bin/test"))
+                .arg("-x")
+                .arg(folder)
+                .stderr(Stdio::null())
+                .status();
             if test.is_ok_and(|status| status.success()) {
                 return Ok(runner);
             }
@@ -211,7 +283,10 @@ impl Runner {
             clean_command(program)
         } else {
             let mut command = clean_command("setpriv");
-            command.args(&self.drop_rights).arg(program).env("HOME", "/");
+            command
+                .args(&self.drop_rights)
+                .arg(program)
+                .env("HOME", "/");
             command
         };
         command.current_dir("/");
@@ -219,7 +294,9 @@ impl Runner {
     }
 
     fn hand_over(&self, path: &Path) -> Result<()> {
-        let Some(user) = &self.owner else { return Ok(()) };
+        let Some(user) = &self.owner else {
+            return Ok(());
+        };
         chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
             .with_context(|| format!("cannot give {} to the user {SERVER_USER}", path.display()))
     }

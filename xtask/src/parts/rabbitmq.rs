@@ -21,13 +21,20 @@ pub(crate) const ADMINISTRATOR: &str = "setup";
 
 /// The URL of the broker as `user`.
 pub(crate) fn url(environment: &Environment, user: &str, secret: Secret) -> String {
-    format!("amqp://{user}:{}@{}/%2f", environment.secrets.get(secret), environment.ports.address(Port::Amqp))
+    format!(
+        "amqp://{user}:{}@{}/%2f",
+        environment.secrets.get(secret),
+        environment.ports.address(Port::Amqp)
+    )
 }
 
 /// Ready means: booted, definitions imported, no memory or disk alarm.
 pub(super) fn probe(environment: &Environment) -> Probe {
     Probe::HttpAs {
-        url: format!("{}/api/health/checks/local-alarms", environment.ports.url(Port::RabbitmqManagement)),
+        url: format!(
+            "{}/api/health/checks/local-alarms",
+            environment.ports.url(Port::RabbitmqManagement)
+        ),
         user: ADMINISTRATOR,
         password: environment.secrets.get(Secret::BrokerSetup).to_owned(),
     }
@@ -37,7 +44,12 @@ pub(super) fn start_epmd(context: &Context<'_>) -> Result<()> {
     let environment = context.environment;
     let epmd = in_path("epmd").unwrap_or_else(|| "epmd".into());
     let mut command = clean_command(epmd);
-    command.args(["-address", "127.0.0.1", "-port", &environment.ports.of(Port::Epmd).to_string()]);
+    command.args([
+        "-address",
+        "127.0.0.1",
+        "-port",
+        &environment.ports.of(Port::Epmd).to_string(),
+    ]);
     process::start(environment, "epmd", &mut command, Wrapping::None)
 }
 
@@ -45,10 +57,22 @@ pub(super) fn start(context: &Context<'_>) -> Result<()> {
     let environment = context.environment;
     let folder = environment.data("rabbitmq");
     files::create_folder(&folder)?;
-    files::write(&folder.join("definitions.json"), &definitions(environment).to_string(), 0o600)?;
-    files::write(&folder.join("rabbitmq.conf"), &configuration(environment), 0o600)?;
+    files::write(
+        &folder.join("definitions.json"),
+        &definitions(environment).to_string(),
+        0o600,
+    )?;
+    files::write(
+        &folder.join("rabbitmq.conf"),
+        &configuration(environment),
+        0o600,
+    )?;
     files::write(&folder.join("advanced.config"), "[].\n", 0o600)?;
-    files::write(&folder.join("enabled_plugins"), "[rabbitmq_management,rabbitmq_prometheus].\n", 0o600)?;
+    files::write(
+        &folder.join("enabled_plugins"),
+        "[rabbitmq_management,rabbitmq_prometheus].\n",
+        0o600,
+    )?;
     files::write(&folder.join("rabbitmq-env.conf"), "", 0o600)?;
     // Left by a node that was killed; a new one refuses to start beside it.
     fs::remove_file(folder.join("node.pid")).ok();
@@ -60,7 +84,10 @@ pub(super) fn start(context: &Context<'_>) -> Result<()> {
         .env("HOME", &folder)
         // The server then replaces the script, so that the process id is the broker's own.
         .env("RUNNING_UNDER_SYSTEMD", "true")
-        .env("RABBITMQ_NODENAME", format!("task-exchange-{}@localhost", environment.name.folder()))
+        .env(
+            "RABBITMQ_NODENAME",
+            format!("task-exchange-{}@localhost", environment.name.folder()),
+        )
         .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
         .env("RABBITMQ_NODE_PORT", port(Port::Amqp))
         .env("RABBITMQ_DIST_PORT", port(Port::RabbitmqDistribution))
@@ -71,13 +98,22 @@ pub(super) fn start(context: &Context<'_>) -> Result<()> {
         .env("RABBITMQ_MNESIA_BASE", folder.join("data"))
         .env("RABBITMQ_LOG_BASE", folder.join("log"))
         .env("RABBITMQ_PID_FILE", folder.join("node.pid"))
-        .env("RABBITMQ_ENABLED_PLUGINS_FILE", folder.join("enabled_plugins"))
+        .env(
+            "RABBITMQ_ENABLED_PLUGINS_FILE",
+            folder.join("enabled_plugins"),
+        )
         .env("RABBITMQ_CONFIG_FILE", folder.join("rabbitmq.conf"))
-        .env("RABBITMQ_ADVANCED_CONFIG_FILE", folder.join("advanced.config"))
+        .env(
+            "RABBITMQ_ADVANCED_CONFIG_FILE",
+            folder.join("advanced.config"),
+        )
         .env("RABBITMQ_CONF_ENV_FILE", folder.join("rabbitmq-env.conf"))
         .env("RABBITMQ_GENERATED_CONFIG_DIR", folder.join("generated"))
         .env("RABBITMQ_SCHEMA_DIR", folder.join("schema"))
-        .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}");
+        .env(
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
+            "-kernel inet_dist_use_interface {127,0,0,1}",
+        );
     process::start(environment, "rabbitmq", &mut command, Wrapping::None)
 }
 
@@ -99,19 +135,18 @@ fn configuration(environment: &Environment) -> String {
         amqp = address(Port::Amqp),
         management = number(Port::RabbitmqManagement),
         prometheus = number(Port::RabbitmqPrometheus),
-        definitions = environment.data("rabbitmq").join("definitions.json").display(),
+        definitions = environment
+            .data("rabbitmq")
+            .join("definitions.json")
+            .display(),
     )
 }
 
 /// The accounts: `setup` may do everything, a service only write to its own exchanges and read
 /// its own queues (DESIGN.md section 5).
 fn definitions(environment: &Environment) -> Value {
-    let account = |name: &str, secret: Secret, tags: &str| {
-        json!({ "name": name, "password": environment.secrets.get(secret), "tags": tags })
-    };
-    let permission = |user: &str, configure: &str, write: &str, read: &str| {
-        json!({ "user": user, "vhost": "/", "configure": configure, "write": write, "read": read })
-    };
+    let account = |name: &str, secret: Secret, tags: &str| json!({ "name": name, "password": environment.secrets.get(secret), "tags": tags });
+    let permission = |user: &str, configure: &str, write: &str, read: &str| json!({ "user": user, "vhost": "/", "configure": configure, "write": write, "read": read });
     json!({
         "vhosts": [{ "name": "/" }],
         "users": [

@@ -29,9 +29,16 @@ enum Value {
     /// The issuer of the realm's tokens.
     Issuer,
     /// A database as one of its roles.
-    Database { name: &'static str, role: &'static str, password: Secret },
+    Database {
+        name: &'static str,
+        role: &'static str,
+        password: Secret,
+    },
     /// The broker as one of its accounts.
-    Broker { user: &'static str, password: Secret },
+    Broker {
+        user: &'static str,
+        password: Secret,
+    },
 }
 
 type Setting = (&'static str, Value);
@@ -41,15 +48,31 @@ const AUTH: [Setting; 9] = [
     ("AUTH_API__LISTEN", Value::Address(Port::AuthApi)),
     (
         "AUTH_DATABASE__URL",
-        Value::Database { name: "auth", role: "auth_app", password: Secret::PostgresAuthApp },
+        Value::Database {
+            name: "auth",
+            role: "auth_app",
+            password: Secret::PostgresAuthApp,
+        },
     ),
-    ("AUTH_BROKER__URL", Value::Broker { user: "auth", password: Secret::BrokerAuth }),
+    (
+        "AUTH_BROKER__URL",
+        Value::Broker {
+            user: "auth",
+            password: Secret::BrokerAuth,
+        },
+    ),
     ("AUTH_IDENTITY__ISSUER", Value::Issuer),
     ("AUTH_IDENTITY__AUDIENCE", Value::Text("auth")),
+    (
+        "AUTH_IDENTITY__MACHINE_CLIENT_ID",
+        Value::Text("auth-bridge"),
+    ),
+    (
+        "AUTH_IDENTITY__MACHINE_CLIENT_SECRET",
+        Value::Secret(Secret::AuthBridgeClient),
+    ),
     ("AUTH_KEYCLOAK__URL", Value::PublicUrl(Port::Keycloak)),
     ("AUTH_KEYCLOAK__REALM", Value::Text(REALM)),
-    ("AUTH_KEYCLOAK__CLIENT_ID", Value::Text("auth-bridge")),
-    ("AUTH_KEYCLOAK__CLIENT_SECRET", Value::Secret(Secret::AuthBridgeClient)),
 ];
 
 /// What all commands of tasks-service need.
@@ -59,15 +82,34 @@ const TASKS: [Setting; 13] = [
     ("TASKS_API__LISTEN", Value::Address(Port::TasksApi)),
     (
         "TASKS_DATABASE__URL",
-        Value::Database { name: "tasks", role: "tasks_app", password: Secret::PostgresTasksApp },
+        Value::Database {
+            name: "tasks",
+            role: "tasks_app",
+            password: Secret::PostgresTasksApp,
+        },
     ),
-    ("TASKS_BROKER__URL", Value::Broker { user: "tasks", password: Secret::BrokerTasks }),
+    (
+        "TASKS_BROKER__URL",
+        Value::Broker {
+            user: "tasks",
+            password: Secret::BrokerTasks,
+        },
+    ),
     ("TASKS_IDENTITY__ISSUER", Value::Issuer),
     ("TASKS_IDENTITY__AUDIENCE", Value::Text("tasks")),
-    ("TASKS_IDENTITY__MACHINE_CLIENT_ID", Value::Text("tasks-m2m")),
-    ("TASKS_IDENTITY__MACHINE_CLIENT_SECRET", Value::Secret(Secret::TasksMachineClient)),
+    (
+        "TASKS_IDENTITY__MACHINE_CLIENT_ID",
+        Value::Text("tasks-m2m"),
+    ),
+    (
+        "TASKS_IDENTITY__MACHINE_CLIENT_SECRET",
+        Value::Secret(Secret::TasksMachineClient),
+    ),
     ("TASKS_LOGIN__WEB_CLIENT_ID", Value::Text("tasks-web")),
-    ("TASKS_LOGIN__WEB_CLIENT_SECRET", Value::Secret(Secret::TasksWebClient)),
+    (
+        "TASKS_LOGIN__WEB_CLIENT_SECRET",
+        Value::Secret(Secret::TasksWebClient),
+    ),
     ("TASKS_SESSION__KEY", Value::Secret(Secret::TasksSessionKey)),
     ("TASKS_PEERS__AUTH__URL", Value::Url(Port::AuthApi)),
 ];
@@ -79,16 +121,38 @@ const FINANCE: [Setting; 14] = [
     ("FINANCE_API__LISTEN", Value::Address(Port::FinanceApi)),
     (
         "FINANCE_DATABASE__URL",
-        Value::Database { name: "finance", role: "finance_app", password: Secret::PostgresFinanceApp },
+        Value::Database {
+            name: "finance",
+            role: "finance_app",
+            password: Secret::PostgresFinanceApp,
+        },
     ),
-    ("FINANCE_BROKER__URL", Value::Broker { user: "finance", password: Secret::BrokerFinance }),
+    (
+        "FINANCE_BROKER__URL",
+        Value::Broker {
+            user: "finance",
+            password: Secret::BrokerFinance,
+        },
+    ),
     ("FINANCE_IDENTITY__ISSUER", Value::Issuer),
     ("FINANCE_IDENTITY__AUDIENCE", Value::Text("finance")),
-    ("FINANCE_IDENTITY__MACHINE_CLIENT_ID", Value::Text("finance-m2m")),
-    ("FINANCE_IDENTITY__MACHINE_CLIENT_SECRET", Value::Secret(Secret::FinanceMachineClient)),
+    (
+        "FINANCE_IDENTITY__MACHINE_CLIENT_ID",
+        Value::Text("finance-m2m"),
+    ),
+    (
+        "FINANCE_IDENTITY__MACHINE_CLIENT_SECRET",
+        Value::Secret(Secret::FinanceMachineClient),
+    ),
     ("FINANCE_LOGIN__WEB_CLIENT_ID", Value::Text("finance-web")),
-    ("FINANCE_LOGIN__WEB_CLIENT_SECRET", Value::Secret(Secret::FinanceWebClient)),
-    ("FINANCE_SESSION__KEY", Value::Secret(Secret::FinanceSessionKey)),
+    (
+        "FINANCE_LOGIN__WEB_CLIENT_SECRET",
+        Value::Secret(Secret::FinanceWebClient),
+    ),
+    (
+        "FINANCE_SESSION__KEY",
+        Value::Secret(Secret::FinanceSessionKey),
+    ),
     ("FINANCE_PEERS__AUTH__URL", Value::Url(Port::AuthApi)),
     ("FINANCE_PEERS__TASKS__URL", Value::Url(Port::TasksApi)),
 ];
@@ -97,25 +161,55 @@ const FINANCE: [Setting; 14] = [
 const AUTH_MIGRATION: [Setting; 2] = [
     (
         "AUTH_DATABASE__MIGRATION_URL",
-        Value::Database { name: "auth", role: "auth", password: Secret::PostgresAuth },
+        Value::Database {
+            name: "auth",
+            role: "auth",
+            password: Secret::PostgresAuth,
+        },
     ),
-    ("AUTH_BROKER__SETUP_URL", Value::Broker { user: rabbitmq::ADMINISTRATOR, password: Secret::BrokerSetup }),
+    (
+        "AUTH_BROKER__SETUP_URL",
+        Value::Broker {
+            user: rabbitmq::ADMINISTRATOR,
+            password: Secret::BrokerSetup,
+        },
+    ),
 ];
 
 const TASKS_MIGRATION: [Setting; 2] = [
     (
         "TASKS_DATABASE__MIGRATION_URL",
-        Value::Database { name: "tasks", role: "tasks", password: Secret::PostgresTasks },
+        Value::Database {
+            name: "tasks",
+            role: "tasks",
+            password: Secret::PostgresTasks,
+        },
     ),
-    ("TASKS_BROKER__SETUP_URL", Value::Broker { user: rabbitmq::ADMINISTRATOR, password: Secret::BrokerSetup }),
+    (
+        "TASKS_BROKER__SETUP_URL",
+        Value::Broker {
+            user: rabbitmq::ADMINISTRATOR,
+            password: Secret::BrokerSetup,
+        },
+    ),
 ];
 
 const FINANCE_MIGRATION: [Setting; 2] = [
     (
         "FINANCE_DATABASE__MIGRATION_URL",
-        Value::Database { name: "finance", role: "finance", password: Secret::PostgresFinance },
+        Value::Database {
+            name: "finance",
+            role: "finance",
+            password: Secret::PostgresFinance,
+        },
     ),
-    ("FINANCE_BROKER__SETUP_URL", Value::Broker { user: rabbitmq::ADMINISTRATOR, password: Secret::BrokerSetup }),
+    (
+        "FINANCE_BROKER__SETUP_URL",
+        Value::Broker {
+            user: rabbitmq::ADMINISTRATOR,
+            password: Secret::BrokerSetup,
+        },
+    ),
 ];
 
 /// The names of the variables that `serve` of a service is given; none for other parts.
@@ -127,7 +221,10 @@ pub fn setting_names(service: Part) -> Vec<&'static str> {
 /// The names of the variables that `migrate` of a service is given on top.
 #[must_use]
 pub fn migration_setting_names(service: Part) -> Vec<&'static str> {
-    migration_settings(service).iter().map(|(name, _)| *name).collect()
+    migration_settings(service)
+        .iter()
+        .map(|(name, _)| *name)
+        .collect()
 }
 
 const fn settings(service: Part) -> &'static [Setting] {
@@ -158,7 +255,11 @@ impl Value {
             Self::Url(port) => ports.url(port),
             Self::PublicUrl(port) => ports.public_url(port),
             Self::Issuer => format!("{}/realms/{REALM}", ports.public_url(Port::Keycloak)),
-            Self::Database { name, role, password } => postgres::url(environment, role, password, name),
+            Self::Database {
+                name,
+                role,
+                password,
+            } => postgres::url(environment, role, password, name),
             Self::Broker { user, password } => rabbitmq::url(environment, user, password),
         }
     }
@@ -168,14 +269,23 @@ impl Value {
 pub(crate) fn migrate(context: &Context<'_>, service: Part) -> Result<()> {
     let environment = context.environment;
     let log = environment.log(&format!("{service}-migrate"));
-    let extra = migration_settings(service).iter().map(|(name, value)| (*name, value.resolve(environment)));
-    Helper::quiet(service.name(), &log)
-        .run(command(context, service)?.arg("migrate").envs(extra), "its database could not be migrated")
+    let extra = migration_settings(service)
+        .iter()
+        .map(|(name, value)| (*name, value.resolve(environment)));
+    Helper::quiet(service.name(), &log).run(
+        command(context, service)?.arg("migrate").envs(extra),
+        "its database could not be migrated",
+    )
 }
 
 pub(super) fn start(context: &Context<'_>, service: Part) -> Result<()> {
     let mut command = command(context, service)?;
-    process::start(context.environment, service.name(), command.arg("serve"), Wrapping::None)
+    process::start(
+        context.environment,
+        service.name(),
+        command.arg("serve"),
+        Wrapping::None,
+    )
 }
 
 pub(super) fn probe(environment: &Environment, api: Port) -> Probe {
@@ -183,11 +293,16 @@ pub(super) fn probe(environment: &Environment, api: Port) -> Probe {
 }
 
 fn command(context: &Context<'_>, service: Part) -> Result<Command> {
-    let binaries = context.binaries.as_ref().context("the services are not built yet: run `cargo xtask up`")?;
+    let binaries = context
+        .binaries
+        .as_ref()
+        .context("the services are not built yet: run `cargo xtask up`")?;
     let mut command = clean_command(binaries.join(service.name()));
     let environment = context.environment;
-    command
-        .current_dir(environment.folder())
-        .envs(settings(service).iter().map(|(name, value)| (*name, value.resolve(environment))));
+    command.current_dir(environment.folder()).envs(
+        settings(service)
+            .iter()
+            .map(|(name, value)| (*name, value.resolve(environment))),
+    );
     Ok(command)
 }
