@@ -20,6 +20,9 @@ pub const REALM: &str = "task-exchange";
 /// The password of every demo person.
 pub const DEMO_PASSWORD: &str = "exchange-demo";
 
+/// The mail catcher, also in `assets/mail/package.json`: the last release for Node 18.
+pub const MAILDEV_VERSION: &str = "2.2.1";
+
 /// The oldest Java that Keycloak runs on.
 pub const JAVA_AT_LEAST: u32 = 17;
 
@@ -37,3 +40,28 @@ pub const NEXTEST_VERSION: &str = "0.9.151";
 
 /// The three services, each a binary of the same name.
 pub const SERVICES: [&str; 3] = ["auth-bridge", "tasks-service", "finance-service"];
+
+/// The images of the servers of others in `compose.yaml`, by the name of the part; Keycloak's is
+/// the base of a stage in the `Dockerfile`.
+pub const IMAGES: [(&str, &str); 5] = [
+    ("postgres", "postgres:17"),
+    ("rabbitmq", "rabbitmq:4.0-management"),
+    ("keycloak", "keycloak/keycloak:26.7.3"),
+    ("mail", "maildev/maildev:2.2.1"),
+    ("nginx", "nginx:1.28"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_have_the_versions_of_the_development_environment() {
+        for (part, version) in [("keycloak", KEYCLOAK_VERSION), ("mail", MAILDEV_VERSION)] {
+            let image = IMAGES.iter().find(|(name, _)| *name == part).unwrap().1;
+            assert!(image.ends_with(&format!(":{version}")), "{image}");
+        }
+        let package = include_str!("../assets/mail/package.json");
+        assert!(package.contains(&format!("\"maildev\": \"{MAILDEV_VERSION}\"")));
+    }
+}
