@@ -50,7 +50,10 @@ mod tests {
         let mut backoff = Backoff::new(second, 3 * second, StdRng::seed_from_u64(1));
         for ceiling in [second, 2 * second, 3 * second, 3 * second] {
             let pause = backoff.next_pause();
-            assert!(pause >= ceiling / 2 && pause <= ceiling, "{pause:?} of {ceiling:?}");
+            assert!(
+                pause >= ceiling / 2 && pause <= ceiling,
+                "{pause:?} of {ceiling:?}"
+            );
         }
         backoff.reset();
         assert!(backoff.next_pause() <= second);

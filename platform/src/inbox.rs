@@ -126,7 +126,10 @@ async fn stored(
     let values = [consumer.into(), ids.into()];
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
     let rows = Row::find_by_statement(statement).all(txn).await?;
-    Ok(rows.into_iter().map(|row| (row.message_id, row.digest)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.message_id, row.digest))
+        .collect())
 }
 
 /// Removes old rows now and then; every replica may do it.
@@ -183,10 +186,22 @@ mod tests {
             (Uuid::from_u128(1), vec![1; 32]),
             (Uuid::from_u128(2), vec![2; 32]),
         ]);
-        let entries = [entry(1, 1), entry(2, 9), entry(3, 3), entry(3, 3), entry(3, 4)];
+        let entries = [
+            entry(1, 1),
+            entry(2, 9),
+            entry(3, 3),
+            entry(3, 3),
+            entry(3, 4),
+        ];
         assert_eq!(
             judge(&entries, before),
-            [Seen::Duplicate, Seen::Conflict, Seen::Fresh, Seen::Duplicate, Seen::Conflict]
+            [
+                Seen::Duplicate,
+                Seen::Conflict,
+                Seen::Fresh,
+                Seen::Duplicate,
+                Seen::Conflict
+            ]
         );
     }
 

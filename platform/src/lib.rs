@@ -25,3 +25,5 @@ pub mod parked;
 pub mod consumer;
 pub mod errors;
 pub mod fetch;
+pub mod people;
+pub mod relay;

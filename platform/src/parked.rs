@@ -130,7 +130,9 @@ fn storable_json(value: &serde_json::Value) -> String {
             String(text) => String(storable(text)),
             Array(items) => Array(items.iter().map(clean).collect()),
             Object(fields) => {
-                let fields = fields.iter().map(|(name, value)| (storable(name), clean(value)));
+                let fields = fields
+                    .iter()
+                    .map(|(name, value)| (storable(name), clean(value)));
                 Object(fields.collect())
             }
             plain => plain.clone(),
@@ -215,7 +217,10 @@ mod tests {
     fn what_postgresql_cannot_store_is_replaced_at_every_depth() {
         let headers = json!({"a\0": ["x\0y", {"b": "\0"}], "n": 1});
         let stored = storable_json(&headers);
-        assert!(!stored.contains("\\u0000") && !stored.contains('\0'), "{stored}");
+        assert!(
+            !stored.contains("\\u0000") && !stored.contains('\0'),
+            "{stored}"
+        );
         assert!(stored.contains("\"n\":1"));
     }
 }

@@ -10,12 +10,12 @@ use tokio_util::sync::CancellationToken;
 use super::{
     BatchHandler, ConsumerContext, HandlerError, Incoming, Verdict,
     bisect::{Apply, Attempt, bisect},
-    explain,
     retry::{NextStep, properties_of_retry},
     worker::{Interrupted, Process},
 };
 use crate::{
     backoff::Backoff,
+    errors::explain,
     inbox::{self, Seen},
     parked::{self, NewParked, ParkKind},
     rabbit::{ConfirmedPublisher, Outgoing},
@@ -145,7 +145,10 @@ impl<H: BatchHandler> MessageProcessor<H> {
         messages: Vec<&'a Incoming>,
         parking: &mut Vec<Parking<'a>>,
     ) -> Result<Vec<&'a Incoming>, HandlerError> {
-        let entries: Vec<_> = messages.iter().filter_map(|message| entry(message)).collect();
+        let entries: Vec<_> = messages
+            .iter()
+            .filter_map(|message| entry(message))
+            .collect();
         let now = self.context.sources.now();
         let seen = inbox::register(txn, self.queue().name, &entries, now).await?;
         let mut seen = seen.into_iter();
@@ -215,7 +218,10 @@ impl<H: BatchHandler> MessageProcessor<H> {
     }
 
     async fn try_park_exhausted(&self, exhausted: &[Parking<'_>]) -> Result<(), HandlerError> {
-        let entries: Vec<_> = exhausted.iter().filter_map(|(message, ..)| entry(message)).collect();
+        let entries: Vec<_> = exhausted
+            .iter()
+            .filter_map(|(message, ..)| entry(message))
+            .collect();
         let txn = self.context.db.begin().await?;
         let now = self.context.sources.now();
         inbox::register(&txn, self.queue().name, &entries, now).await?;

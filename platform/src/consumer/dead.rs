@@ -52,7 +52,10 @@ impl DeadProcessor {
 
 impl Process for DeadProcessor {
     async fn process(&mut self, batch: &[Incoming]) -> Result<(), Interrupted> {
-        let rows: Vec<NewParked> = batch.iter().map(|message| self.to_parked(message)).collect();
+        let rows: Vec<NewParked> = batch
+            .iter()
+            .map(|message| self.to_parked(message))
+            .collect();
         let mut patience = Patience::new(&self.context, self.stopping.clone());
         loop {
             let now = self.context.sources.now();
@@ -78,11 +81,14 @@ fn death_reason(headers: &FieldTable) -> Option<String> {
 /// The key before the broker replaced it by the name of the dead-letter queue.
 fn first_key(headers: &FieldTable) -> Option<String> {
     text(headers, super::incoming::ORIGIN_KEY).or_else(|| {
-        let AMQPValue::FieldArray(keys) = newest_death(headers)?.inner().get("routing-keys")? else {
+        let AMQPValue::FieldArray(keys) = newest_death(headers)?.inner().get("routing-keys")?
+        else {
             return None;
         };
         match keys.as_slice().first()? {
-            AMQPValue::LongString(key) => Some(String::from_utf8_lossy(key.as_bytes()).into_owned()),
+            AMQPValue::LongString(key) => {
+                Some(String::from_utf8_lossy(key.as_bytes()).into_owned())
+            }
             _ => None,
         }
     })

@@ -127,7 +127,11 @@ impl Incoming {
             id,
             queue: queue.to_owned(),
             routing_key: self.routing_key.clone(),
-            message_id: self.properties.message_id().as_ref().map(|id| id.as_str().to_owned()),
+            message_id: self
+                .properties
+                .message_id()
+                .as_ref()
+                .map(|id| id.as_str().to_owned()),
             kind,
             reason,
             attempts: self.attempt.saturating_add(1),
@@ -154,7 +158,8 @@ impl Incoming {
 
 /// All properties but the headers, those that are set.
 fn properties_to_json(properties: &BasicProperties) -> Value {
-    let text = |value: &Option<lapin::types::ShortString>| value.as_ref().map(|v| v.as_str().to_owned());
+    let text =
+        |value: &Option<lapin::types::ShortString>| value.as_ref().map(|v| v.as_str().to_owned());
     let mut fields = json!({
         "content_type": text(properties.content_type()),
         "content_encoding": text(properties.content_encoding()),
@@ -235,7 +240,10 @@ mod tests {
 
     fn retry_headers() -> FieldTable {
         let mut headers = FieldTable::default();
-        headers.insert(ORIGIN_KEY.into(), AMQPValue::LongString("tasks.task.changed".into()));
+        headers.insert(
+            ORIGIN_KEY.into(),
+            AMQPValue::LongString("tasks.task.changed".into()),
+        );
         headers.insert(RETRY_ATTEMPT.into(), AMQPValue::LongLongInt(3));
         headers
     }
@@ -273,7 +281,10 @@ mod tests {
         assert_eq!(with_version(key, two), Some(ParkKind::UnknownVersion));
         let odd = Some(AMQPValue::Boolean(true));
         assert_eq!(with_version(key, odd), Some(ParkKind::UnknownVersion));
-        assert_eq!(with_version("tasks.task.sung", None), Some(ParkKind::UnknownKey));
+        assert_eq!(
+            with_version("tasks.task.sung", None),
+            Some(ParkKind::UnknownKey)
+        );
     }
 
     #[test]

@@ -98,17 +98,6 @@ impl HandlerError {
     }
 }
 
-/// The error and all its causes in one line, for people who look at a parked message.
-pub(crate) fn explain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
-
 /// How large batches are and how patient consuming is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConsumerOptions {

@@ -56,8 +56,14 @@ pub(super) fn properties_of_retry(
     let first_at = first_at.unwrap_or_else(|| contracts::timestamp::format(now));
     let error: String = error.chars().take(ERROR_LENGTH).collect();
     let ours = [
-        (ORIGIN_KEY, AMQPValue::LongString(message.routing_key.as_str().into())),
-        (RETRY_ATTEMPT, AMQPValue::LongLongInt((message.attempt + 1).into())),
+        (
+            ORIGIN_KEY,
+            AMQPValue::LongString(message.routing_key.as_str().into()),
+        ),
+        (
+            RETRY_ATTEMPT,
+            AMQPValue::LongLongInt((message.attempt + 1).into()),
+        ),
         (RETRY_FIRST_AT, AMQPValue::LongString(first_at.into())),
         (RETRY_ERROR, AMQPValue::LongString(error.into())),
     ];
@@ -106,15 +112,24 @@ mod tests {
     #[test]
     fn a_copy_keeps_what_the_publisher_set_and_drops_what_the_broker_added() {
         let mut sent = FieldTable::default();
-        sent.insert("traceparent".into(), AMQPValue::LongString("00-1-2-01".into()));
+        sent.insert(
+            "traceparent".into(),
+            AMQPValue::LongString("00-1-2-01".into()),
+        );
         sent.insert("x-death".into(), AMQPValue::LongLongInt(1));
         let copy = properties_of_retry(&message(sent, 0), "no such account", at(5));
         let headers = copy.headers().as_ref().unwrap();
         assert_eq!(copy.message_id().as_ref().unwrap().as_str(), "m-1");
         assert_eq!(text(headers, "traceparent").as_deref(), Some("00-1-2-01"));
         assert!(!headers.inner().contains_key("x-death"));
-        assert_eq!(text(headers, ORIGIN_KEY).as_deref(), Some("auth.user.changed"));
-        assert_eq!(text(headers, RETRY_ERROR).as_deref(), Some("no such account"));
+        assert_eq!(
+            text(headers, ORIGIN_KEY).as_deref(),
+            Some("auth.user.changed")
+        );
+        assert_eq!(
+            text(headers, RETRY_ERROR).as_deref(),
+            Some("no such account")
+        );
     }
 
     #[test]
@@ -125,6 +140,9 @@ mod tests {
         let headers = second.headers().as_ref().unwrap();
         let first_at = "1970-01-01T00:00:05.000000Z";
         assert_eq!(text(headers, RETRY_FIRST_AT).as_deref(), Some(first_at));
-        assert_eq!(headers.inner().get(RETRY_ATTEMPT), Some(&AMQPValue::LongLongInt(2)));
+        assert_eq!(
+            headers.inner().get(RETRY_ATTEMPT),
+            Some(&AMQPValue::LongLongInt(2))
+        );
     }
 }

@@ -90,7 +90,8 @@ impl Subscription {
     ) -> Result<Self, LinkError> {
         let channel = link.channel().await;
         let limit = BasicQosOptions::default();
-        link.step(channel.basic_qos(prefetch.messages(), limit)).await?;
+        link.step(channel.basic_qos(prefetch.messages(), limit))
+            .await?;
         let options = BasicConsumeOptions::default();
         let subscribe =
             channel.basic_consume(queue.into(), "".into(), options, FieldTable::default());
@@ -164,7 +165,10 @@ mod tests {
     #[test]
     fn prefetch_grows_only_while_batches_are_full() {
         let full = Prefetch::Full(1000);
-        assert_eq!(Prefetch::Probe.after_good_batch(1, 1000), Some(Prefetch::Careful));
+        assert_eq!(
+            Prefetch::Probe.after_good_batch(1, 1000),
+            Some(Prefetch::Careful)
+        );
         assert_eq!(Prefetch::Careful.after_good_batch(9, 1000), None);
         assert_eq!(Prefetch::Careful.after_good_batch(10, 1000), Some(full));
         assert_eq!(full.after_good_batch(1000, 1000), None);

@@ -65,7 +65,11 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(context: &ConsumerContext, queue: String, stopping: CancellationToken) -> Self {
+    pub(super) fn new(
+        context: &ConsumerContext,
+        queue: String,
+        stopping: CancellationToken,
+    ) -> Self {
         let (shortest, longest) = (Duration::from_millis(100), Duration::from_secs(10));
         Self {
             link: context.broker.consuming().clone(),
@@ -142,7 +146,9 @@ impl Worker {
             let batch = match (next, larger) {
                 (Next::Batch(batch), _) => batch,
                 (Next::Ended, Some(prefetch)) => return Over::Regrow(prefetch),
-                (Next::Ended, None) => return Over::Lost("the broker ended the subscription".into()),
+                (Next::Ended, None) => {
+                    return Over::Lost("the broker ended the subscription".into());
+                }
                 (Next::Broken(error), _) => return Over::Lost(error.to_string()),
             };
             if let Err(interrupted) = processor.process(&batch).await {

@@ -25,7 +25,9 @@ pub enum BrokerConfigError {
     #[error("a broker URL cannot be read: {0}")]
     Url(String),
     /// `migrate` needs `setup_url`.
-    #[error("broker.setup_url is not set: declaring the topology needs an account that may configure")]
+    #[error(
+        "broker.setup_url is not set: declaring the topology needs an account that may configure"
+    )]
     NoSetupUrl,
 }
 
@@ -43,7 +45,10 @@ impl BrokerConfig {
     /// # Errors
     /// [`BrokerConfigError::NoSetupUrl`] when there is none, [`BrokerConfigError::Url`].
     pub fn setup_uri(&self) -> Result<AMQPUri, BrokerConfigError> {
-        let url = self.setup_url.as_ref().ok_or(BrokerConfigError::NoSetupUrl)?;
+        let url = self
+            .setup_url
+            .as_ref()
+            .ok_or(BrokerConfigError::NoSetupUrl)?;
         parse(url)
     }
 }
@@ -69,7 +74,10 @@ mod tests {
     fn a_url_gets_our_heartbeat_unless_it_names_one() {
         let heartbeat = |url| config(url).uri().unwrap().query.heartbeat;
         assert_eq!(heartbeat("amqp://a:b@localhost:5672/%2f"), Some(10));
-        assert_eq!(heartbeat("amqp://a:b@localhost:5672/%2f?heartbeat=3"), Some(3));
+        assert_eq!(
+            heartbeat("amqp://a:b@localhost:5672/%2f?heartbeat=3"),
+            Some(3)
+        );
     }
 
     #[test]

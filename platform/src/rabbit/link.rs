@@ -66,7 +66,11 @@ struct Current {
 impl Link {
     /// A connection that is not open yet; the broker shows it under `name`.
     pub(super) fn new(name: String, uri: AMQPUri, sources: &Sources) -> Self {
-        let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10), sources.rng());
+        let backoff = Backoff::new(
+            Duration::from_millis(100),
+            Duration::from_secs(10),
+            sources.rng(),
+        );
         Self(Arc::new(Inner {
             name,
             uri,
@@ -183,6 +187,9 @@ impl Link {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Current> {
-        self.0.current.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .current
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

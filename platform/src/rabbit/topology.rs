@@ -220,7 +220,9 @@ async fn look(broker: &Broker, kind: Kind, name: &str) -> Result<Option<String>,
     };
     match reply_code(&error) {
         Some(404) => Ok(Some(format!("there is no {what} {name}"))),
-        Some(403) => Ok(Some(format!("the broker account may not use {what} {name}"))),
+        Some(403) => Ok(Some(format!(
+            "the broker account may not use {what} {name}"
+        ))),
         _ => Err(error),
     }
 }

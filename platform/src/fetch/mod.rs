@@ -1,0 +1,170 @@
+//! Fetching records from the service that owns them, outside of every message's way (DESIGN.md section 6).
+//!
+//! A handler notes in its transaction that a fetch is owed; a job works the notes off in batches and
+//! goes on after any crash. An answer is stored only while its note is still there with the event it
+//! was fetched for, so whatever happened meanwhile wins.
+
+mod job;
+
+pub use job::spawn;
+
+use std::{future::Future, time::Duration};
+
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, Statement, Value,
+};
+use uuid::Uuid;
+
+use crate::{errors::explain, peer::PeerError};
+
+/// Fetches and stores one kind of record.
+pub trait Fetcher: Send + Sync + 'static {
+    /// The kind of record, the first part of a note's key.
+    const KIND: &'static str;
+
+    /// A record as its owner sends it.
+    type Record: Send + Sync;
+
+    /// Asks the owner for up to [`contracts::topology::MAX_BATCH_GET`] records.
+    ///
+    /// # Errors
+    /// [`FetchError`] when there was no answer.
+    fn fetch(
+        &self,
+        ids: Vec<Uuid>,
+    ) -> impl Future<Output = Result<Fetched<Self::Record>, FetchError>> + Send;
+
+    /// Stores what was fetched; a record the owner does not have comes as `None`.
+    ///
+    /// # Errors
+    /// Those of the database.
+    fn store(
+        &self,
+        txn: &DatabaseTransaction,
+        answers: &[Answer<Self::Record>],
+    ) -> impl Future<Output = Result<(), DbErr>> + Send;
+
+    /// Called after a commit: the place to wake the relay.
+    fn committed(&self) {}
+}
+
+/// What the owner said of the records it was asked for; those in neither list are asked for again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched<R> {
+    /// Those it has.
+    pub found: Vec<(Uuid, R)>,
+    /// Those it does not have, for good.
+    pub missing: Vec<Uuid>,
+}
+
+/// What the owner said of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer<R> {
+    /// The record's id.
+    pub id: Uuid,
+    /// The timestamp of the event that asked for it.
+    pub event_ts: DateTime<Utc>,
+    /// The record; absent when the owner does not have it.
+    pub record: Option<R>,
+}
+
+/// Why records could not be fetched.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct FetchError {
+    /// What went wrong, with its causes.
+    pub reason: String,
+    /// How long the owner asks to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+impl From<PeerError> for FetchError {
+    fn from(error: PeerError) -> Self {
+        Self {
+            retry_after: error.retry_after(),
+            reason: explain(&error),
+        }
+    }
+}
+
+/// A fetch that is owed because of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owed {
+    /// The record.
+    pub id: Uuid,
+    /// The timestamp of the event.
+    pub event_ts: DateTime<Utc>,
+}
+
+/// Notes in the event's transaction that records must be fetched; a newer event replaces an older one.
+///
+/// `owed` must not name a record twice.
+///
+/// # Errors
+/// Those of the database.
+pub async fn note(
+    txn: &DatabaseTransaction,
+    kind: &str,
+    owed: &[Owed],
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    if owed.is_empty() {
+        return Ok(());
+    }
+    let sql = "INSERT INTO fetch_pending AS p (kind, entity_id, event_ts, next_at) \
+               SELECT $1, o.id, o.at, $2 FROM unnest($3::uuid[], $4::timestamptz[]) AS o(id, at) \
+               ORDER BY o.id \
+               ON CONFLICT (kind, entity_id) DO UPDATE \
+               SET event_ts = excluded.event_ts, attempts = 0, next_at = excluded.next_at, last_error = NULL \
+               WHERE p.event_ts < excluded.event_ts";
+    let ids: Vec<Uuid> = owed.iter().map(|owed| owed.id).collect();
+    let times: Vec<DateTime<Utc>> = owed.iter().map(|owed| owed.event_ts).collect();
+    let values = [kind.into(), now.into(), ids.into(), times.into()];
+    execute(txn, sql, values).await
+}
+
+/// Forgets notes and with them every fetch that is under way: for records that are gone for good.
+///
+/// Call it before the record itself is changed: an answer that is just being stored holds the note,
+/// so what follows sees the record as stored.
+///
+/// # Errors
+/// Those of the database.
+pub async fn forget(txn: &DatabaseTransaction, kind: &str, ids: Vec<Uuid>) -> Result<(), DbErr> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let sql = "DELETE FROM fetch_pending WHERE kind = $1 AND entity_id = ANY($2)";
+    execute(txn, sql, [kind.into(), ids.into()]).await
+}
+
+/// How many fetches of a kind are owed, and since when the oldest event waits.
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
+pub struct FetchBacklog {
+    /// Notes.
+    pub waiting: i64,
+    /// The oldest event among them.
+    pub oldest: Option<DateTime<Utc>>,
+}
+
+/// Counts the notes of a kind.
+///
+/// # Errors
+/// Those of the database.
+pub async fn backlog(db: &impl ConnectionTrait, kind: &str) -> Result<FetchBacklog, DbErr> {
+    let sql =
+        "SELECT count(*) AS waiting, min(event_ts) AS oldest FROM fetch_pending WHERE kind = $1";
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [kind.into()]);
+    let row = FetchBacklog::find_by_statement(statement).one(db).await?;
+    row.ok_or_else(|| DbErr::RecordNotFound("the backlog of fetches".to_owned()))
+}
+
+async fn execute<const N: usize>(
+    db: &impl ConnectionTrait,
+    sql: &str,
+    values: [Value; N],
+) -> Result<(), DbErr> {
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+    db.execute_raw(statement).await.map(drop)
+}

@@ -1,0 +1,126 @@
+//! Publishes what is in the outbox, in order per record, and removes it after the broker's confirm.
+//!
+//! One process of a service leads (DESIGN.md section 2: safe at N replicas); the others stand by and
+//! take over when its connection to the database ends. Whatever breaks, the lead is given up and
+//! everything starts over from the table, so messages may be sent twice and never get lost. The
+//! messages of one record leave in order; one that the broker refuses holds back the later ones that
+//! were not sent yet.
+
+mod gaps;
+mod lead;
+mod pipeline;
+mod rows;
+mod settle;
+
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    backoff::Backoff,
+    db::DatabaseConfig,
+    errors::explain,
+    lifecycle::Lifecycle,
+    outbox::OutboxSignal,
+    rabbit::{Broker, ConfirmedPublisher, Link, LinkError},
+    sources::Sources,
+};
+use lead::{Cleaner, Lead};
+use pipeline::Pipeline;
+
+/// Why relaying was interrupted.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayError {
+    /// The database URL cannot be read.
+    #[error("the database URL cannot be read")]
+    Url(#[source] sqlx::Error),
+    /// The database failed; with it the lead is lost.
+    #[error("the database failed")]
+    Database(#[source] sqlx::Error),
+    /// The database did not answer in time.
+    #[error("the database did not answer in time")]
+    DatabaseSilent,
+    /// The broker failed.
+    #[error("the broker failed")]
+    Broker(#[from] LinkError),
+}
+
+/// Relays until the process stops.
+///
+/// It keeps two connections of its own, past the pool: one holds the lead. `signal` wakes it at once
+/// after a commit of this process.
+///
+/// # Errors
+/// [`RelayError::Url`].
+pub fn spawn(
+    lifecycle: &Lifecycle,
+    database: &DatabaseConfig,
+    broker: &Broker,
+    sources: &Sources,
+    signal: OutboxSignal,
+) -> Result<(), RelayError> {
+    let (shortest, longest) = (Duration::from_millis(100), Duration::from_secs(10));
+    let relay = Relay {
+        options: lead::options(&database.url).map_err(RelayError::Url)?,
+        link: broker.publishing().clone(),
+        sources: sources.clone(),
+        signal,
+        stopping: lifecycle.stopping(),
+        backoff: Backoff::new(shortest, longest, sources.rng()),
+    };
+    lifecycle.spawn("relay", relay.run());
+    Ok(())
+}
+
+#[derive(Debug)]
+struct Relay {
+    options: PgConnectOptions,
+    link: Link,
+    sources: Sources,
+    signal: OutboxSignal,
+    stopping: CancellationToken,
+    backoff: Backoff,
+}
+
+impl Relay {
+    async fn run(mut self) {
+        let stopping = self.stopping.clone();
+        loop {
+            let pipeline = tokio::select! {
+                pipeline = self.take_the_lead() => pipeline,
+                () = stopping.cancelled() => return,
+            };
+            let outcome = match pipeline {
+                Ok(pipeline) => {
+                    tracing::info!("this process relays the outbox");
+                    self.backoff.reset();
+                    pipeline.run(&self.signal, &stopping).await
+                }
+                Err(error) => Err(error),
+            };
+            let Err(error) = outcome else { return };
+            tracing::warn!(error = explain(&error), "relaying is interrupted");
+            if let RelayError::Broker(error) = &error {
+                self.link.abandon(error);
+            }
+            tokio::select! {
+                () = tokio::time::sleep(self.backoff.next_pause()) => {}
+                () = stopping.cancelled() => return,
+            }
+        }
+    }
+
+    /// The broker first: who cannot publish should not lead.
+    async fn take_the_lead(&self) -> Result<Pipeline, RelayError> {
+        let publisher = ConfirmedPublisher::open(&self.link).await?;
+        let lead = Lead::acquire(&self.options).await?;
+        let cleaner = Cleaner::connect(&self.options).await?;
+        Ok(Pipeline::new(
+            publisher,
+            lead,
+            cleaner,
+            self.sources.clone(),
+        ))
+    }
+}
