@@ -111,7 +111,12 @@ impl CallerLimit {
     pub fn take(&self, caller: &String) -> Result<(), Duration> {
         self.limiter.check_key(caller).map_err(|refused| {
             let pause = wait(refused.earliest_possible(), &self.clock);
-            tracing::info!(limit = self.name, caller, ?pause, "a caller is over its limit");
+            tracing::info!(
+                limit = self.name,
+                caller,
+                ?pause,
+                "a caller is over its limit"
+            );
             pause
         })
     }
@@ -160,7 +165,7 @@ mod tests {
         let limit = RateLimit::per_second(TWO);
         assert_eq!(limit.take(), Ok(()));
         assert_eq!(limit.take(), Ok(()));
-        assert!(limit.take().is_err());
+        limit.take().unwrap_err();
         tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!(limit.take(), Ok(()));
     }

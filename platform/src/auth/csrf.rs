@@ -154,7 +154,7 @@ mod tests {
         let token = CsrfToken::of(&mine).to_string();
         assert!(CsrfToken::of(&mine).matches(&token));
         assert!(!CsrfToken::of(&other).matches(&token));
-        for wrong in ["", "A", &token[1..], &mine.text()] {
+        for wrong in ["", "A", &format!("{token}A"), &mine.text()] {
             assert!(!CsrfToken::of(&mine).matches(wrong), "{wrong}");
         }
     }
@@ -189,7 +189,11 @@ mod tests {
             if let Some(site) = site {
                 headers.insert(SEC_FETCH_SITE, HeaderValue::from_static(site));
             }
-            assert_eq!(is_same_origin(&headers, &own), allowed, "{origin:?} {site:?}");
+            assert_eq!(
+                is_same_origin(&headers, &own),
+                allowed,
+                "{origin:?} {site:?}"
+            );
         }
     }
 }

@@ -3,22 +3,17 @@
 //! A process starts and goes on while the issuer is down: keys that were seen once are good until a
 //! newer set arrives.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
+use futures::future::BoxFuture;
 use jsonwebtoken::{
     Algorithm, AlgorithmFamily, DecodingKey,
     jwk::{Jwk, JwkSet, PublicKeyUse},
 };
-use futures::future::BoxFuture;
 use openidconnect::{
     AsyncHttpClient, HttpRequest, HttpResponse, IssuerUrl, ProviderMetadataWithLogout,
-    core::CoreJsonWebKeySet,
-    http,
+    core::CoreJsonWebKeySet, http,
 };
 use reqwest::{Client, StatusCode};
 use serde::de::DeserializeOwned;
@@ -142,8 +137,7 @@ impl VerificationKey {
 
     /// Whether the key may check signatures of `algorithm`: the key decides, not the token.
     pub(super) fn fits(&self, algorithm: Algorithm) -> bool {
-        self.family == algorithm.family()
-            && self.algorithm.is_none_or(|named| named == algorithm)
+        self.family == algorithm.family() && self.algorithm.is_none_or(|named| named == algorithm)
     }
 }
 
@@ -185,17 +179,18 @@ impl Issuer {
         let issuer = self.clone();
         let stopping = lifecycle.stopping();
         lifecycle.spawn("issuer refresh", async move {
-            loop {
-                let pause = match issuer.refresh().await {
-                    Ok(_) => REFRESH,
-                    Err(unavailable) => unavailable.retry_after,
-                };
-                let waited = stopping.run_until_cancelled(tokio::time::sleep(pause)).await;
-                if waited.is_none() {
-                    return;
-                }
-            }
+            stopping.run_until_cancelled(issuer.keep_fresh()).await;
         });
+    }
+
+    async fn keep_fresh(&self) -> ! {
+        loop {
+            let pause = match self.refresh().await {
+                Ok(_) => REFRESH,
+                Err(unavailable) => unavailable.retry_after,
+            };
+            tokio::time::sleep(pause).await;
+        }
     }
 
     /// What the issuer last published, fetched now when nothing is known yet.
@@ -282,7 +277,12 @@ impl Issuer {
     }
 
     async fn get<T: DeserializeOwned>(&self, url: &str) -> Result<T, FetchError> {
-        let request = self.inner.http.get(url).build().map_err(FetchError::Transport)?;
+        let request = self
+            .inner
+            .http
+            .get(url)
+            .build()
+            .map_err(FetchError::Transport)?;
         let response = self.execute(request).await?;
         if response.status() != StatusCode::OK {
             return Err(FetchError::Status(response.status()));

@@ -146,7 +146,10 @@ async fn exchange(
     .await
     .map_err(SessionError::from)?;
     let AttemptRow { secrets, return_to } = taken.ok_or(LoginError::Unknown)?;
-    if query.iss.is_some_and(|iss| iss != sessions.oidc.issuer().url()) {
+    if query
+        .iss
+        .is_some_and(|iss| iss != sessions.oidc.issuer().url())
+    {
         return Err(LoginError::OtherIssuer);
     }
     if let Some(error) = query.error {
@@ -163,7 +166,12 @@ async fn exchange(
         sessions.end(&previous).await.map_err(SessionError::from)?;
     }
     let session = sessions.begin(login).await?;
-    Ok((session, ReturnTo::new(web.base(), Some(&return_to)).as_str().to_owned()))
+    Ok((
+        session,
+        ReturnTo::new(web.base(), Some(&return_to))
+            .as_str()
+            .to_owned(),
+    ))
 }
 
 fn answer(web: &WebAuth, headers: &HeaderMap, error: &LoginError) -> Response {

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 
-use super::{Issuer, IdentityConfig, TokenError, Verifier};
+use super::{IdentityConfig, Issuer, TokenError, Verifier};
 use crate::{lifecycle::Lifecycle, problem::Problem, rate_limit::CallerLimit, sources::Sources};
 
 /// The challenges of RFC 6750 section 3.
@@ -58,7 +58,11 @@ impl MachineAuth {
 
     async fn admit(&self, headers: &HeaderMap, scope: &str) -> Result<String, Problem> {
         let token = bearer(headers).ok_or_else(|| Problem::unauthorized(NO_TOKEN))?;
-        let access = self.verifier.access(token).await.map_err(refusal)?;
+        let access = self
+            .verifier
+            .access(token)
+            .await
+            .map_err(|error| refusal(&error))?;
         let Some(client_id) = access.machine() else {
             tracing::info!("a person's token on a machine route was refused");
             return Err(Problem::forbidden("This interface is for machines only."));
@@ -72,7 +76,9 @@ impl MachineAuth {
             return Err(Problem::forbidden(format!("The scope {scope} is needed.")));
         }
         let client_id = client_id.to_owned();
-        self.limit.take(&client_id).map_err(Problem::too_many_requests)?;
+        self.limit
+            .take(&client_id)
+            .map_err(Problem::too_many_requests)?;
         Ok(client_id)
     }
 }
@@ -83,8 +89,8 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn refusal(error: TokenError) -> Problem {
-    if let TokenError::Unavailable(unavailable) = &error {
+fn refusal(error: &TokenError) -> Problem {
+    if let TokenError::Unavailable(unavailable) = error {
         return Problem::unavailable(unavailable.retry_after);
     }
     tracing::info!(%error, "a token was refused");

@@ -21,6 +21,8 @@ pub mod session;
 mod store;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 mod token;
 pub mod web;
 

@@ -148,12 +148,7 @@ pub(super) struct Oidc {
 }
 
 impl Oidc {
-    pub(super) fn new(
-        issuer: Issuer,
-        login: LoginConfig,
-        redirect: Url,
-        sources: Sources,
-    ) -> Self {
+    pub(super) fn new(issuer: Issuer, login: LoginConfig, redirect: Url, sources: Sources) -> Self {
         Self {
             issuer,
             login,
@@ -219,7 +214,9 @@ impl Oidc {
             .request_async(&self.issuer)
             .await
             .map_err(OidcError::from)?;
-        let claims = self.checked_claims(&answer, &Nonce::new(secrets.nonce)).await?;
+        let claims = self
+            .checked_claims(&answer, &Nonce::new(secrets.nonce))
+            .await?;
         let sid = claims.additional_claims().sid.clone();
         Ok(LoggedIn {
             person: person_of(&claims)?,
@@ -268,7 +265,10 @@ impl Oidc {
         let claims = token
             .claims(&verifier, nonce)
             .map_err(|error| OidcError::IdToken(error.to_string()))?;
-        if claims.authorized_party().is_some_and(|azp| azp != client.client_id()) {
+        if claims
+            .authorized_party()
+            .is_some_and(|azp| azp != client.client_id())
+        {
             return Err(OidcError::IdToken("it is for another client".to_owned()));
         }
         if let Some(expected) = claims.access_token_hash() {

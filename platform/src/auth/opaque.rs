@@ -57,7 +57,13 @@ mod tests {
         let id = Opaque::new(&Sources::system());
         assert_eq!(Opaque::parse(&id.text()), Some(id.clone()));
         assert_eq!(id.text().len(), 43);
-        for wrong in ["", "abc", "%%%", &format!("{}A", id.text()), &"A".repeat(44)] {
+        for wrong in [
+            "",
+            "abc",
+            "%%%",
+            &format!("{}A", id.text()),
+            &"A".repeat(44),
+        ] {
             assert_eq!(Opaque::parse(wrong), None, "{wrong}");
         }
     }

@@ -58,7 +58,10 @@ impl From<TokenPerson> for KnownPerson {
 
 /// The roles that mean something here; the realm has more.
 fn known_roles(names: &[String]) -> BTreeSet<Role> {
-    names.iter().filter_map(|name| Role::from_name(name)).collect()
+    names
+        .iter()
+        .filter_map(|name| Role::from_name(name))
+        .collect()
 }
 
 impl Standing {

@@ -221,9 +221,14 @@ mod tests {
     #[test]
     fn one_of_the_roles_is_enough() {
         let allowed = &[Role::Manager, Role::Administrator];
-        assert!(principal(&[Role::Employee, Role::Manager]).require(allowed).is_ok());
+        principal(&[Role::Employee, Role::Manager])
+            .require(allowed)
+            .unwrap();
         let refusal = principal(&[Role::Employee]).require(allowed).unwrap_err();
-        assert_eq!(refusal.who(), "Only managers and administrators may do this.");
+        assert_eq!(
+            refusal.who(),
+            "Only managers and administrators may do this."
+        );
     }
 
     #[test]

@@ -16,7 +16,9 @@ impl ReturnTo {
     ///
     /// Pages of the login are none: leading back to them would go in circles.
     pub(super) fn new(base: &str, wanted: Option<&str>) -> Self {
-        let path = wanted.filter(|path| is_page_below(base, path)).unwrap_or(base);
+        let path = wanted
+            .filter(|path| is_page_below(base, path))
+            .unwrap_or(base);
         Self(path.to_owned())
     }
 
@@ -63,7 +65,12 @@ mod tests {
 
     #[test]
     fn pages_of_the_service_are_led_back_to() {
-        for page in ["/tasks", "/tasks/mine", "/tasks?status=open&page=2", "/tasks/7#history"] {
+        for page in [
+            "/tasks",
+            "/tasks/mine",
+            "/tasks?status=open&page=2",
+            "/tasks/7#history",
+        ] {
             assert_eq!(led_back(page), page);
         }
     }
@@ -88,7 +95,10 @@ mod tests {
         for wanted in elsewhere {
             assert_eq!(led_back(wanted), "/tasks", "{wanted}");
         }
-        assert_eq!(led_back(&format!("/tasks/{}", "a".repeat(MAX_PATH))), "/tasks");
+        assert_eq!(
+            led_back(&format!("/tasks/{}", "a".repeat(MAX_PATH))),
+            "/tasks"
+        );
         assert_eq!(ReturnTo::new("/tasks", None).0, "/tasks");
     }
 
@@ -96,7 +106,10 @@ mod tests {
     fn an_address_counts_only_with_the_own_origin() {
         let origin = Url::parse("http://localhost:21000").unwrap();
         let led = |address| ReturnTo::from_address("/tasks", &origin, Some(address)).0;
-        assert_eq!(led("http://localhost:21000/tasks/mine?page=2"), "/tasks/mine?page=2");
+        assert_eq!(
+            led("http://localhost:21000/tasks/mine?page=2"),
+            "/tasks/mine?page=2"
+        );
         assert_eq!(led("http://localhost:21001/tasks/mine"), "/tasks");
         assert_eq!(led("https://evil.example/tasks/mine"), "/tasks");
         assert_eq!(led("nonsense"), "/tasks");

@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn a_key_of_another_length_is_refused() {
         for key in ["", "AAAA", "not base64!"] {
-            assert!(Seal::try_new(&Secret::new(key), Sources::system()).is_err());
+            Seal::try_new(&Secret::new(key), Sources::system()).unwrap_err();
         }
     }
 }

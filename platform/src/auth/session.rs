@@ -1,5 +1,7 @@
 //! Sessions of people: begun by a login, kept alive by requests, ended by idleness, age, or the issuer.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
 use uuid::Uuid;
@@ -19,6 +21,9 @@ use crate::{lifecycle::Lifecycle, sources::Sources};
 const TOUCH: TimeDelta = TimeDelta::minutes(1);
 /// The pause before another check after one that the issuer did not answer.
 const CHECK_AGAIN: TimeDelta = TimeDelta::minutes(1);
+
+/// How often what has expired is removed.
+const HOUSEKEEPING: Duration = Duration::from_mins(5);
 
 /// A session could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -123,8 +128,7 @@ impl Sessions {
     /// One check per session at a time, over all replicas: a refresh token that rotates counts once.
     async fn check(&self, id_hash: Vec<u8>) -> Result<(), SessionError> {
         let now = self.sources.now();
-        let claimed =
-            store::claim_check(&self.db, id_hash.clone(), now, now + CHECK_AGAIN).await?;
+        let claimed = store::claim_check(&self.db, id_hash.clone(), now, now + CHECK_AGAIN).await?;
         let Some(sealed) = claimed else { return Ok(()) };
         let refresh_token = match self.seal.open(&id_hash, &sealed) {
             Ok(token) => token,
@@ -162,6 +166,18 @@ impl Sessions {
         let id_hash = id.hash();
         let ended = store::end_session(&self.db, id_hash.clone()).await?;
         Ok(ended.and_then(|sealed| self.seal.open(&id_hash, &sealed).ok()))
+    }
+
+    /// Removes what has expired, now and then.
+    pub(super) async fn keep_tidy(&self) -> ! {
+        loop {
+            match store::remove_expired(&self.db, self.sources.now()).await {
+                Ok(0) => {}
+                Ok(removed) => tracing::info!(removed, "expired sessions were removed"),
+                Err(error) => tracing::warn!(%error, "expired sessions stay for now"),
+            }
+            tokio::time::sleep(HOUSEKEEPING).await;
+        }
     }
 
     /// Ends what a logout token names; false when the token was spent before.

@@ -186,7 +186,12 @@ pub(super) async fn end_sessions_of_user(
     txn: &DatabaseTransaction,
     user_id: Uuid,
 ) -> Result<u64, DbErr> {
-    count(txn, "DELETE FROM session WHERE user_id = $1", [user_id.into()]).await
+    count(
+        txn,
+        "DELETE FROM session WHERE user_id = $1",
+        [user_id.into()],
+    )
+    .await
 }
 
 pub(super) async fn end_sessions_of_sid(
@@ -250,5 +255,10 @@ pub(super) async fn remove_expired(
     ] {
         count(db, sql, [now.into()]).await?;
     }
-    count(db, "DELETE FROM session WHERE expires_at <= $1", [now.into()]).await
+    count(
+        db,
+        "DELETE FROM session WHERE expires_at <= $1",
+        [now.into()],
+    )
+    .await
 }

@@ -1,10 +1,8 @@
 //! An issuer inside the test process: discovery, keys, and tokens of any kind, forged ones included.
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering},
 };
 
 use axum::{
@@ -51,9 +49,13 @@ const KEYS: [(&str, &str, &str); 3] = [
 ];
 
 fn from_hex(hex: &str) -> Vec<u8> {
-    (0..hex.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+    let digits: Vec<u8> = hex
+        .chars()
+        .map(|digit| u8::try_from(digit.to_digit(16).unwrap()).unwrap())
+        .collect();
+    digits
+        .chunks(2)
+        .map(|pair| pair[0] << 4 | pair[1])
         .collect()
 }
 
@@ -97,7 +99,6 @@ struct Shared {
     key_requests: AtomicU64,
     token_requests: AtomicU64,
     token_status: AtomicU16,
-    token_answer: Mutex<Option<Value>>,
 }
 
 impl Drop for FakeIssuer {
@@ -117,7 +118,6 @@ impl FakeIssuer {
             key_requests: AtomicU64::new(0),
             token_requests: AtomicU64::new(0),
             token_status: AtomicU16::new(200),
-            token_answer: Mutex::new(None),
         });
         let router = Router::new()
             .route(
@@ -126,7 +126,10 @@ impl FakeIssuer {
             )
             .route("/realms/test/keys", get(keys))
             .route("/realms/test/token", post(token))
-            .layer(middleware::from_fn_with_state(Arc::clone(&shared), fail_when_down))
+            .layer(middleware::from_fn_with_state(
+                Arc::clone(&shared),
+                fail_when_down,
+            ))
             .with_state(Arc::clone(&shared));
         let lifecycle = Lifecycle::new();
         let stopping = lifecycle.stopping();
@@ -191,11 +194,6 @@ impl FakeIssuer {
     pub(crate) fn fail_tokens(&self, status: u16) {
         self.shared.token_status.store(status, Ordering::SeqCst);
     }
-
-    /// Answers requests for tokens with this body from now on.
-    pub(crate) fn answer_tokens(&self, body: Value) {
-        *self.shared.token_answer.lock().unwrap() = Some(body);
-    }
 }
 
 async fn fail_when_down(
@@ -233,13 +231,12 @@ async fn keys(State(issuer): State<Arc<Shared>>) -> Json<Value> {
 async fn token(State(issuer): State<Arc<Shared>>) -> Response {
     let number = issuer.token_requests.fetch_add(1, Ordering::SeqCst);
     let status = StatusCode::from_u16(issuer.token_status.load(Ordering::SeqCst)).unwrap();
-    let given = issuer.token_answer.lock().unwrap().clone();
-    let body = match given {
-        Some(body) => body,
-        None if status == StatusCode::OK => json!({
+    let body = if status == StatusCode::OK {
+        json!({
             "access_token": format!("token-{number}"), "token_type": "Bearer", "expires_in": 300,
-        }),
-        None => json!({ "error": "temporarily_unavailable" }),
+        })
+    } else {
+        json!({ "error": "temporarily_unavailable" })
     };
     (status, Json(body)).into_response()
 }

@@ -163,7 +163,10 @@ impl Verifier {
         let header_fits = header
             .typ
             .is_none_or(|typ| is_one_of(&typ, &["JWT", "at+jwt", "application/at+jwt"]));
-        let claim_fits = claims.typ.as_deref().is_some_and(|typ| is_one_of(typ, &["Bearer"]));
+        let claim_fits = claims
+            .typ
+            .as_deref()
+            .is_some_and(|typ| is_one_of(typ, &["Bearer"]));
         if !header_fits || !claim_fits || claims.nonce.is_some() || claims.events.is_some() {
             return Err(TokenError::Kind);
         }
@@ -202,9 +205,10 @@ impl Verifier {
         }
         let ends = match (claims.sid, claims.sub) {
             (Some(sid), _) => Ends::Session(sid),
-            (None, Some(sub)) => {
-                Ends::Person(sub.parse().map_err(|_not_uuid| TokenError::Missing("sub"))?)
-            }
+            (None, Some(sub)) => Ends::Person(
+                sub.parse()
+                    .map_err(|_not_uuid| TokenError::Missing("sub"))?,
+            ),
             (None, None) => return Err(TokenError::Missing("sid")),
         };
         Ok(LogoutToken {

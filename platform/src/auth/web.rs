@@ -21,7 +21,6 @@ use super::{
     return_to::ReturnTo,
     seal::{Seal, SessionKeyError},
     session::Sessions,
-    store,
 };
 use crate::{
     lifecycle::Lifecycle,
@@ -33,8 +32,6 @@ use crate::{
 
 /// Logins that this process begins in a second; each is a row until it is finished or too late.
 const LOGINS_PER_SECOND: std::num::NonZeroU32 = std::num::NonZeroU32::new(100).unwrap();
-/// How often what has expired is removed.
-const HOUSEKEEPING: Duration = Duration::from_mins(5);
 
 const HX_REQUEST: HeaderName = HeaderName::from_static("hx-request");
 const HX_REDIRECT: HeaderName = HeaderName::from_static("hx-redirect");
@@ -130,17 +127,7 @@ impl WebAuth {
         let sessions = self.inner.sessions.clone();
         let stopping = lifecycle.stopping();
         lifecycle.spawn("session housekeeping", async move {
-            loop {
-                match store::remove_expired(&sessions.db, sessions.sources.now()).await {
-                    Ok(0) => {}
-                    Ok(removed) => tracing::info!(removed, "expired sessions were removed"),
-                    Err(error) => tracing::warn!(%error, "expired sessions stay for now"),
-                }
-                let pause = tokio::time::sleep(HOUSEKEEPING);
-                if stopping.run_until_cancelled(pause).await.is_none() {
-                    return;
-                }
-            }
+            stopping.run_until_cancelled(sessions.keep_tidy()).await;
         });
     }
 
@@ -274,7 +261,9 @@ fn path_of(parts: &Parts) -> Option<String> {
 }
 
 fn wants_json(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok());
     accept.is_some_and(|accept| accept.contains("json") && !accept.contains("html"))
 }
 

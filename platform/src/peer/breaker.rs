@@ -53,7 +53,11 @@ struct Recent {
 
 impl Recent {
     fn note(&mut self, failed: bool) {
-        self.in_a_row = if failed { self.in_a_row.saturating_add(1) } else { 0 };
+        self.in_a_row = if failed {
+            self.in_a_row.saturating_add(1)
+        } else {
+            0
+        };
         if self.failed.len() == WINDOW {
             self.failed.pop_front();
         }
@@ -229,7 +233,7 @@ mod tests {
             breaker.admit().unwrap().succeeded();
             breaker.admit().unwrap().failed();
         }
-        assert!(breaker.admit().is_err());
+        breaker.admit().unwrap_err();
     }
 
     #[tokio::test(start_paused = true)]
@@ -241,11 +245,11 @@ mod tests {
         let probe = breaker.admit().unwrap();
         assert!(breaker.admit().is_err(), "only one probe at a time");
         probe.failed();
-        assert!(breaker.admit().is_err());
+        breaker.admit().unwrap_err();
 
         breaker.rested().await;
         breaker.admit().unwrap().succeeded();
-        assert!(breaker.admit().is_ok());
+        breaker.admit().unwrap();
         assert!(breaker.rests_for().is_none());
     }
 
@@ -255,7 +259,7 @@ mod tests {
         open(&breaker);
         breaker.rested().await;
         drop(breaker.admit().unwrap());
-        assert!(breaker.admit().is_ok());
+        breaker.admit().unwrap();
     }
 
     #[tokio::test(start_paused = true)]

@@ -30,7 +30,11 @@ impl Bucket {
 
     fn pass_time(&mut self, now: Instant) {
         let millis = now.saturating_duration_since(self.at).as_millis();
-        self.fill(u64::try_from(millis).unwrap_or(MOST).saturating_mul(PER_MILLISECOND));
+        self.fill(
+            u64::try_from(millis)
+                .unwrap_or(MOST)
+                .saturating_mul(PER_MILLISECOND),
+        );
         self.at = now;
     }
 }

@@ -5,6 +5,7 @@
 
 mod breaker;
 mod budget;
+mod counters;
 mod error;
 mod retry;
 #[cfg(test)]
@@ -12,10 +13,7 @@ mod tests;
 
 use std::{
     num::NonZeroU32,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -27,7 +25,7 @@ use tokio::{
 };
 use url::Url;
 
-use self::{breaker::Breaker, budget::RetryBudget, retry::Attempts};
+use self::{breaker::Breaker, budget::RetryBudget, counters::Counters, retry::Attempts};
 use crate::{
     auth::{AccessToken, MachineToken},
     outbound::{self, Timeouts},
@@ -35,7 +33,7 @@ use crate::{
     sources::Sources,
 };
 
-pub use self::error::PeerError;
+pub use self::{counters::PeerCounters, error::PeerError};
 
 /// Time to make a connection.
 const CONNECT: Duration = Duration::from_millis(300);
@@ -56,30 +54,6 @@ pub struct PeerConfig {
     pub per_second: NonZeroU32,
     /// The time for one call with all its attempts, in milliseconds.
     pub deadline_ms: u64,
-}
-
-/// What a client has seen so far; the numbers only grow.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PeerCounters {
-    /// Requests that were sent.
-    pub requests: u64,
-    /// Those among them that repeated an earlier one of the same call.
-    pub retries: u64,
-    /// Calls that ended with an answer.
-    pub answered: u64,
-    /// Calls that ended without one.
-    pub failed: u64,
-    /// Calls among the failed that the breaker held back.
-    pub held_back: u64,
-}
-
-#[derive(Debug, Default)]
-struct Counters {
-    requests: AtomicU64,
-    retries: AtomicU64,
-    answered: AtomicU64,
-    failed: AtomicU64,
-    held_back: AtomicU64,
 }
 
 /// A client for one peer; clones share limits, breaker and token.
@@ -184,19 +158,8 @@ impl PeerClient {
     /// What this client has seen so far.
     #[must_use]
     pub fn counters(&self) -> PeerCounters {
-        let seen = &self.inner.counters;
-        PeerCounters {
-            requests: seen.requests.load(Ordering::Relaxed),
-            retries: seen.retries.load(Ordering::Relaxed),
-            answered: seen.answered.load(Ordering::Relaxed),
-            failed: seen.failed.load(Ordering::Relaxed),
-            held_back: seen.held_back.load(Ordering::Relaxed),
-        }
+        self.inner.counters.read()
     }
-}
-
-fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
 }
 
 impl Inner {
@@ -206,11 +169,11 @@ impl Inner {
             Err(error) => Err(error),
         };
         match &outcome {
-            Ok(_) | Err(PeerError::NotFound) => count(&self.counters.answered),
+            Ok(_) | Err(PeerError::NotFound) => self.counters.answered.add_one(),
             Err(error) => {
-                count(&self.counters.failed);
+                self.counters.failed.add_one();
                 if matches!(error, PeerError::Open { .. }) {
-                    count(&self.counters.held_back);
+                    self.counters.held_back.add_one();
                 }
                 tracing::debug!(peer = self.name, %error, "a call failed");
             }
@@ -233,7 +196,7 @@ impl Inner {
                 return Err(error);
             };
             sleep(pause).await;
-            count(&self.counters.retries);
+            self.counters.retries.add_one();
         }
     }
 
@@ -265,13 +228,16 @@ impl Inner {
         if !refused || !attempts.replay_once() {
             return outcome;
         }
-        tracing::info!(peer = self.name, "the peer refused the token, which is renewed");
+        tracing::info!(
+            peer = self.name,
+            "the peer refused the token, which is renewed"
+        );
         timeout_at(deadline, self.token.renew(&token))
             .await
             .map_err(|_elapsed| PeerError::Deadline)?
             .map_err(PeerError::Token)?;
         let renewed = self.token_by(deadline).await?;
-        count(&self.counters.retries);
+        self.counters.retries.add_one();
         let outcome = self.send_in_turn(call, &renewed, deadline).await;
         if matches!(&outcome, Err(error) if error.is_unauthorized()) {
             tracing::error!(peer = self.name, "the peer refuses a fresh token");
@@ -297,11 +263,15 @@ impl Inner {
             return Err(PeerError::Busy);
         };
         self.wait_for_turn(deadline).await?;
+        // A slot that became free at the deadline is of no use, and the peer is not to blame.
+        if Instant::now() >= deadline {
+            return Err(PeerError::Busy);
+        }
         let permit = self
             .breaker
             .admit()
             .map_err(|retry_in| PeerError::Open { retry_in })?;
-        count(&self.counters.requests);
+        self.counters.requests.add_one();
         let outcome = timeout_at(deadline, self.send(call, token))
             .await
             .unwrap_or(Err(PeerError::Deadline));
@@ -330,7 +300,10 @@ impl Inner {
     }
 
     fn pause_left(&self) -> Option<Duration> {
-        let until = *self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = *self
+            .paused_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         until
             .map(|until| until.saturating_duration_since(Instant::now()))
             .filter(|left| !left.is_zero())
@@ -338,7 +311,10 @@ impl Inner {
 
     fn pause_for(&self, pause: Duration) {
         let until = Instant::now() + pause;
-        let mut paused = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut paused = self
+            .paused_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         *paused = Some(paused.map_or(until, |earlier| earlier.max(until)));
     }
 
