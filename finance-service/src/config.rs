@@ -1,5 +1,7 @@
 //! The settings of the service; what they mean is said in `defaults.toml`.
 
+use std::net::SocketAddr;
+
 use chrono::{NaiveDate, Weekday};
 use chrono_tz::Tz;
 use platform::{
@@ -12,6 +14,7 @@ use platform::{
 };
 use serde::Deserialize;
 use thiserror::Error;
+use url::Url;
 
 use crate::domain::{
     calendar::{Calendar, CalendarError},
@@ -51,6 +54,16 @@ pub struct Config {
     pub money: MoneyConfig,
     /// Days.
     pub calendar: CalendarConfig,
+}
+
+/// Section `[pages]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PagesConfig {
+    /// Where the load balancer reaches the pages.
+    pub listen: SocketAddr,
+    /// The origin under which people see them, without a path.
+    pub origin: Url,
 }
 
 /// Section `[peers]`.
@@ -117,7 +130,10 @@ impl MoneyConfig {
     /// The ranges that prices are drawn from.
     pub fn tariff(&self) -> Result<Tariff, InvalidSetting> {
         let range = |lowest, highest| -> Result<PriceRange, InvalidSetting> {
-            Ok(PriceRange::try_new(Amount::try_new(lowest)?, Amount::try_new(highest)?)?)
+            Ok(PriceRange::try_new(
+                Amount::try_new(lowest)?,
+                Amount::try_new(highest)?,
+            )?)
         };
         Ok(Tariff {
             fee: range(self.fee_lowest_cents, self.fee_highest_cents)?,
@@ -130,7 +146,7 @@ impl CalendarConfig {
     /// The calendar of working days.
     pub fn calendar(&self) -> Result<Calendar<Tz>, InvalidSetting> {
         let zone = self.time_zone.parse();
-        let zone: Tz = zone.map_err(|_| InvalidSetting::TimeZone(self.time_zone.clone()))?;
+        let zone: Tz = zone.map_err(|_unknown| InvalidSetting::TimeZone(self.time_zone.clone()))?;
         let holidays = self.holidays.iter().copied();
         Ok(Calendar::try_new(zone, &self.working_weekdays, holidays)?)
     }
@@ -148,18 +164,36 @@ mod tests {
     fn the_defaults_can_be_used() {
         let config = defaults();
         assert_eq!(config.money.currency().unwrap().code(), "USD");
-        assert_eq!(config.calendar.calendar().unwrap().zone().name(), "Europe/Berlin");
+        assert_eq!(
+            config.calendar.calendar().unwrap().zone().name(),
+            "Europe/Berlin"
+        );
         config.money.tariff().unwrap();
     }
 
     #[test]
     fn settings_without_sense_are_refused() {
         let config = defaults();
-        let upside_down = MoneyConfig { fee_lowest_cents: 3_000, ..config.money.clone() };
-        assert!(matches!(upside_down.tariff(), Err(InvalidSetting::Pricing(_))));
-        let free = MoneyConfig { fee_lowest_cents: 0, ..config.money };
+        let upside_down = MoneyConfig {
+            fee_lowest_cents: 3_000,
+            ..config.money.clone()
+        };
+        assert!(matches!(
+            upside_down.tariff(),
+            Err(InvalidSetting::Pricing(_))
+        ));
+        let free = MoneyConfig {
+            fee_lowest_cents: 0,
+            ..config.money
+        };
         assert!(matches!(free.tariff(), Err(InvalidSetting::Money(_))));
-        let nowhere = CalendarConfig { time_zone: "Europe/Nowhere".to_owned(), ..config.calendar };
-        assert!(matches!(nowhere.calendar(), Err(InvalidSetting::TimeZone(_))));
+        let nowhere = CalendarConfig {
+            time_zone: "Europe/Nowhere".to_owned(),
+            ..config.calendar
+        };
+        assert!(matches!(
+            nowhere.calendar(),
+            Err(InvalidSetting::TimeZone(_))
+        ));
     }
 }

@@ -1,4 +1,13 @@
 //! Prices, ledger and accounts: everything the task exchange knows of money.
 
+pub mod api;
+pub mod app;
+pub mod config;
+pub mod doctor;
 pub mod domain;
+mod jobs;
+pub mod messaging;
+pub mod service;
+pub mod state;
 pub mod store;
+pub mod web;

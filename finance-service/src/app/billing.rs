@@ -1,10 +1,10 @@
 //! Books what happened to tasks: a price on first sight, fees and rewards exactly once (DESIGN.md M2 to M6).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use platform::sources::Sources;
+use platform::{consumer::HandlerError, outbox, sources::Sources};
 use sea_orm::DatabaseTransaction;
 use thiserror::Error;
 use uuid::Uuid;
@@ -13,11 +13,12 @@ use crate::{
     app::task_cache,
     domain::{
         calendar::{Calendar, CalendarError},
-        ledger::{Refusal, TaskEvent, TaskFact, TransferKind},
+        event::Event,
+        ledger::{Refusal, TaskFact, TransferKind},
         money::{MoneyError, Turnover},
         pricing::{Price, Tariff},
     },
-    messaging::publish::{Event, EventPublisher, PublishError},
+    messaging::publish::EventPublisher,
     store::{self, StoreError, transfers::NewTransfer},
 };
 
@@ -30,15 +31,22 @@ pub enum BillingError {
     /// A task has no price although it was just fixed.
     #[error("task {0} has no price")]
     Unpriced(Uuid),
-    /// The messages to other services could not be written.
-    #[error("the prices cannot be published")]
-    Publish(#[from] PublishError),
     /// The configured holidays leave no day to settle an entry on.
     #[error("an entry belongs to no working day")]
     Calendar(#[from] CalendarError),
     /// The sums of one batch do not fit into 64 bits.
     #[error("the entries of one account cannot be added up")]
     Money(#[from] MoneyError),
+}
+
+impl From<BillingError> for HandlerError {
+    fn from(error: BillingError) -> Self {
+        match error {
+            // Whether trying again helps is told from the code of the database.
+            BillingError::Store(StoreError::Database(cause)) => Self::Database(cause),
+            other => Self::failed(other),
+        }
+    }
 }
 
 /// What a fact did, when it was not refused.
@@ -64,7 +72,7 @@ pub struct Billing {
 struct Prices {
     by_task: HashMap<Uuid, Price>,
     /// Seen for the first time in this batch.
-    fresh: HashSet<Uuid>,
+    fresh: BTreeSet<Uuid>,
 }
 
 impl Billing {
@@ -75,7 +83,12 @@ impl Billing {
         calendar: Calendar<Tz>,
         publisher: EventPublisher,
     ) -> Self {
-        Self { sources, tariff, calendar, publisher }
+        Self {
+            sources,
+            tariff,
+            calendar,
+            publisher,
+        }
     }
 
     /// Books a batch in the caller's transaction and answers for each fact, in order.
@@ -91,18 +104,24 @@ impl Billing {
         facts: &[TaskFact],
     ) -> Result<Vec<Result<Effect, Refusal>>, BillingError> {
         let now = self.sources.now();
-        let admitted: Vec<TaskFact> =
-            facts.iter().filter(|fact| fact.admit(now).is_ok()).copied().collect();
+        let admitted: Vec<TaskFact> = facts
+            .iter()
+            .filter(|fact| fact.admit(now).is_ok())
+            .copied()
+            .collect();
         let prices = self.price(txn, &admitted, now).await?;
         task_cache::owe(txn, &admitted, &prices.fresh, now).await?;
 
         let drafts = facts.iter().map(|fact| self.draft(fact, &prices, now));
         let drafts: Vec<Result<Option<NewTransfer>, Refusal>> = drafts.collect::<Result<_, _>>()?;
-        let transfers: Vec<NewTransfer> =
-            drafts.iter().filter_map(|draft| draft.ok().flatten()).collect();
+        let transfers: Vec<NewTransfer> = drafts
+            .iter()
+            .filter_map(|draft| draft.ok().flatten())
+            .collect();
         let added = store::transfers::insert(txn, &transfers, now).await?;
-        let (new, repeated): (Vec<_>, Vec<_>) =
-            transfers.into_iter().partition(|transfer| added.contains(&transfer.id));
+        let (new, repeated): (Vec<_>, Vec<_>) = transfers
+            .into_iter()
+            .partition(|transfer| added.contains(&transfer.id));
         store::balances::add(txn, &turnovers(&new)?).await?;
         let contradictions = contradictions(txn, &repeated).await?;
 
@@ -124,22 +143,36 @@ impl Billing {
     ) -> Result<Prices, BillingError> {
         let tasks: BTreeSet<Uuid> = facts.iter().map(|fact| fact.task).collect();
         let mut by_task = store::prices::find(txn, tasks.iter().copied().collect()).await?;
-        let unknown: Vec<Uuid> =
-            tasks.into_iter().filter(|task| !by_task.contains_key(task)).collect();
+        let unknown: Vec<Uuid> = tasks
+            .into_iter()
+            .filter(|task| !by_task.contains_key(task))
+            .collect();
         if unknown.is_empty() {
-            return Ok(Prices { by_task, fresh: HashSet::new() });
+            return Ok(Prices {
+                by_task,
+                fresh: BTreeSet::new(),
+            });
         }
         let mut rng = self.sources.rng();
-        let drawn: Vec<(Uuid, Price)> =
-            unknown.iter().map(|task| (*task, self.tariff.draw(&mut rng))).collect();
+        let drawn: Vec<(Uuid, Price)> = unknown
+            .iter()
+            .map(|task| (*task, self.tariff.draw(&mut rng)))
+            .collect();
         let fixed = store::prices::insert(txn, &drawn, now).await?;
-        let events = fixed.iter().map(|(task, price)| Event::TaskPriced {
-            task: *task,
-            price: *price,
+        let priced = |&(task, price): &(Uuid, Price)| Event::TaskPriced {
+            task,
+            price,
             at: now,
-        });
-        self.publisher.append(txn, events).await?;
-        let fresh = fixed.keys().copied().collect();
+        };
+        let messages: Vec<_> = fixed
+            .iter()
+            .map(priced)
+            .map(|event| self.publisher.message(event))
+            .collect();
+        outbox::append(txn, &messages)
+            .await
+            .map_err(StoreError::from)?;
+        let fresh = fixed.iter().map(|(task, _)| *task).collect();
         if fixed.len() < unknown.len() {
             // Another replica saw some of them first: its prices hold.
             by_task.extend(store::prices::find(txn, unknown).await?);
@@ -164,7 +197,11 @@ impl Billing {
             return Ok(Ok(None));
         };
         let business_day = self.calendar.business_day(posting.at)?;
-        Ok(Ok(Some(NewTransfer { id: self.sources.new_id(), posting, business_day })))
+        Ok(Ok(Some(NewTransfer {
+            id: self.sources.new_id(),
+            posting,
+            business_day,
+        })))
     }
 }
 
@@ -172,7 +209,10 @@ impl Billing {
 fn turnovers(new: &[NewTransfer]) -> Result<BTreeMap<Uuid, Turnover>, MoneyError> {
     let mut turnovers: BTreeMap<Uuid, Turnover> = BTreeMap::new();
     for NewTransfer { posting, .. } in new {
-        turnovers.entry(posting.employee).or_default().add(posting.side(), posting.amount)?;
+        turnovers
+            .entry(posting.employee)
+            .or_default()
+            .add(posting.side(), posting.amount)?;
     }
     Ok(turnovers)
 }
@@ -191,7 +231,10 @@ async fn contradictions(
     if rewards.is_empty() {
         return Ok(HashMap::new());
     }
-    let tasks = rewards.iter().map(|transfer| transfer.posting.task).collect();
+    let tasks = rewards
+        .iter()
+        .map(|transfer| transfer.posting.task)
+        .collect();
     let completions = store::transfers::completions(txn, tasks).await?;
     let contradiction = |transfer: &&NewTransfer| {
         let completion = completions.get(&transfer.posting.task)?;

@@ -10,9 +10,11 @@ use crate::{
     domain::calendar::{Calendar, CalendarError},
     store::{
         StoreError,
-        statements::{self, EntryCursor, EntryRange, EntryRow},
+        statements::{self, EntryRange},
     },
 };
+
+pub use crate::store::statements::{Entry, EntryCursor};
 
 /// Lines on one page of an audit log.
 const PAGE: usize = 100;
@@ -29,6 +31,13 @@ pub enum StatementError {
     /// The asked-for date is at the end of time.
     #[error("the day has no place in the calendar")]
     Calendar(#[from] CalendarError),
+}
+
+impl StatementError {
+    /// Whether the same question may be answered later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Store(cause) if cause.is_transient())
+    }
 }
 
 /// Which part of an account is asked for.
@@ -52,7 +61,7 @@ pub struct Statement {
     /// The newest days with entries, newest first.
     pub days: Vec<NaiveDate>,
     /// The day's entries, newest first.
-    pub entries: Vec<EntryRow>,
+    pub entries: Vec<Entry>,
     /// Where the next page begins, when there is one.
     pub next: Option<EntryCursor>,
 }
@@ -68,15 +77,26 @@ pub async fn read(
 ) -> Result<Statement, StatementError> {
     let (from, until) = (calendar.start(query.day)?, calendar.cut(query.day)?);
     let snapshot = db
-        .begin_with_config(Some(IsolationLevel::RepeatableRead), Some(AccessMode::ReadOnly))
+        .begin_with_config(
+            Some(IsolationLevel::RepeatableRead),
+            Some(AccessMode::ReadOnly),
+        )
         .await
         .map_err(StoreError::from)?;
-    let range = EntryRange { from, until, before: query.before, limit: PAGE.saturating_add(1) };
+    let range = EntryRange {
+        from,
+        until,
+        before: query.before,
+        limit: PAGE.saturating_add(1),
+    };
     let mut entries = statements::entries(&snapshot, query.employee, range).await?;
     let has_more = entries.len() > PAGE;
     entries.truncate(PAGE);
     let last = entries.last().filter(|_| has_more);
-    let next = last.map(|entry| EntryCursor { at: entry.event_at, id: entry.id });
+    let next = last.map(|entry| EntryCursor {
+        at: entry.at,
+        id: entry.id,
+    });
     Ok(Statement {
         balance_cents: statements::balance(&snapshot, query.employee).await?,
         opening_cents: statements::balance_before(&snapshot, query.employee, from).await?,

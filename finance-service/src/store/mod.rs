@@ -5,9 +5,11 @@
 //! transactions touch the tables in the same order, so replicas wait for each other but never in a
 //! circle.
 
+use platform::db::ErrorKind;
 use sea_orm::{DbBackend, DbErr, Statement, Value};
 use thiserror::Error;
 
+pub mod audit;
 pub mod balances;
 pub mod prices;
 pub mod statements;
@@ -29,6 +31,16 @@ pub enum StoreError {
         reason: String,
     },
 }
+
+impl StoreError {
+    /// Whether the same work may succeed later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Database(cause) if ErrorKind::of(cause) == ErrorKind::Transient)
+    }
+}
+
+/// What the platform wants to hear from those who work in its transactions.
+pub type DatabaseResult = Result<(), DbErr>;
 
 fn statement(sql: &'static str, values: impl IntoIterator<Item = Value>) -> Statement {
     Statement::from_sql_and_values(DbBackend::Postgres, sql, values)

@@ -48,12 +48,13 @@ pub async fn find(
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// Fixes prices; a task that has one by now keeps it. Yields the prices that were really fixed here.
+/// Fixes prices; a task that has one by now keeps it. Yields the prices that were
+/// really fixed here, in the order of the tasks.
 pub async fn insert(
     txn: &DatabaseTransaction,
     drawn: &[(Uuid, Price)],
     fixed_at: DateTime<Utc>,
-) -> Result<HashMap<Uuid, Price>, StoreError> {
+) -> Result<Vec<(Uuid, Price)>, StoreError> {
     let sql = "\
         INSERT INTO task_price (task_uuid, fee_cents, reward_cents, fixed_at) \
         SELECT task, fee, reward, $4 \

@@ -1,34 +1,61 @@
 //! What the page of an account shows, straight from the rows.
 
+use std::fmt;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use uuid::Uuid;
 
-use crate::store::{StoreError, statement};
+use crate::{
+    domain::ledger::TransferKind,
+    store::{StoreError, statement, transfers},
+};
 
 /// One line of an audit log.
-#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
-pub struct EntryRow {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
     /// The transfer.
     pub id: Uuid,
-    /// `fee`, `reward`, `payout` or `correction`.
-    pub kind: String,
+    /// Why money moved.
+    pub kind: TransferKind,
     /// When it happened at its source.
-    pub event_at: DateTime<Utc>,
+    pub at: DateTime<Utc>,
     /// What it did to the balance, in minor units.
     pub change_cents: i64,
     /// The balance after it in the order of event time, in minor units.
     pub balance_cents: i64,
     /// Its own working day, where that was closed when it arrived.
     pub late_from_day: Option<NaiveDate>,
-    /// Why, of a correction.
-    pub reason: Option<String>,
-    /// The task it is about.
-    pub task_uuid: Option<Uuid>,
-    /// The task's number, once it was fetched.
-    pub task_number: Option<i64>,
-    /// The task's title, once it was fetched.
-    pub task_title: Option<String>,
+    /// The number and the title of its task, once they were fetched.
+    pub task: Option<(i64, String)>,
+}
+
+#[derive(FromQueryResult)]
+struct EntryRow {
+    id: Uuid,
+    kind: String,
+    event_at: DateTime<Utc>,
+    change_cents: i64,
+    balance_cents: i64,
+    late_from_day: Option<NaiveDate>,
+    task_number: Option<i64>,
+    task_title: Option<String>,
+}
+
+impl TryFrom<EntryRow> for Entry {
+    type Error = StoreError;
+
+    fn try_from(row: EntryRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.id,
+            kind: transfers::kind_of(&row.kind)?,
+            at: row.event_at,
+            change_cents: row.change_cents,
+            balance_cents: row.balance_cents,
+            late_from_day: row.late_from_day,
+            task: row.task_number.zip(row.task_title),
+        })
+    }
 }
 
 /// A place in an audit log: lines older than this one follow.
@@ -38,6 +65,24 @@ pub struct EntryCursor {
     pub at: DateTime<Utc>,
     /// The line's transfer.
     pub id: Uuid,
+}
+
+impl EntryCursor {
+    /// Reads what [`Display`](fmt::Display) wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (micros, id) = text.split_once('.')?;
+        let at = DateTime::from_timestamp_micros(micros.parse().ok()?)?;
+        Some(Self {
+            at,
+            id: id.parse().ok()?,
+        })
+    }
+}
+
+impl fmt::Display for EntryCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.at.timestamp_micros(), self.id)
+    }
 }
 
 /// Which lines of an audit log, newest first.
@@ -99,7 +144,7 @@ pub async fn entries(
     db: &impl ConnectionTrait,
     employee: Uuid,
     range: EntryRange,
-) -> Result<Vec<EntryRow>, StoreError> {
+) -> Result<Vec<Entry>, StoreError> {
     let sql = "\
         WITH signed AS ( \
             SELECT *, CASE debit_account WHEN 'employee' THEN -amount_cents ELSE amount_cents END \
@@ -110,8 +155,8 @@ pub async fn entries(
             FROM signed \
         ) \
         SELECT log.id, log.kind, log.event_at, log.change_cents, log.balance_cents, \
-            log.late_from_day, log.reason, log.task_uuid, \
-            task_cache.number AS task_number, task_cache.title AS task_title \
+            log.late_from_day, task_cache.number AS task_number, \
+            task_cache.title AS task_title \
         FROM log LEFT JOIN task_cache USING (task_uuid) \
         WHERE log.event_at >= $2 AND ($4::timestamptz IS NULL OR (log.event_at, log.id) < ($4, $5)) \
         ORDER BY log.event_at DESC, log.id DESC \
@@ -126,9 +171,10 @@ pub async fn entries(
         before_id.into(),
         i64::try_from(range.limit).unwrap_or(i64::MAX).into(),
     ];
-    Ok(EntryRow::find_by_statement(statement(sql, values))
+    let rows = EntryRow::find_by_statement(statement(sql, values))
         .all(db)
-        .await?)
+        .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
 }
 
 /// The newest local dates of a zone (IANA name) on which an employee's account moved, newest first.
@@ -146,4 +192,22 @@ pub async fn days(
         .all(db)
         .await?;
     Ok(rows.into_iter().map(|row| row.day).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_survives_its_address() {
+        let at = DateTime::from_timestamp_micros(-1_234_567).unwrap();
+        let cursor = EntryCursor {
+            at,
+            id: Uuid::from_u128(7),
+        };
+        assert_eq!(EntryCursor::parse(&cursor.to_string()), Some(cursor));
+        for text in ["", "1", "1.2", "x.00000000-0000-0000-0000-000000000007"] {
+            assert_eq!(EntryCursor::parse(text), None, "{text}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult};
 use uuid::Uuid;
 
-use crate::store::{StoreError, statement};
+use crate::store::{DatabaseResult, StoreError, statement};
 
 /// What the task board answered for one task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub async fn save(
     txn: &DatabaseTransaction,
     tasks: &[CachedTask],
     fetched_at: DateTime<Utc>,
-) -> Result<(), StoreError> {
+) -> DatabaseResult {
     let sql = "\
         INSERT INTO task_cache (task_uuid, number, title, guard, fetched_at) \
         SELECT fetched.*, $5 \
@@ -71,6 +71,5 @@ pub async fn save(
         each().map(|task| task.guard).collect::<Vec<_>>().into(),
         fetched_at.into(),
     ];
-    txn.execute_raw(statement(sql, values)).await?;
-    Ok(())
+    txn.execute_raw(statement(sql, values)).await.map(drop)
 }

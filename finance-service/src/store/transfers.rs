@@ -45,6 +45,17 @@ const fn kind_name(kind: TransferKind) -> &'static str {
     }
 }
 
+/// The kind that a name in the table stands for.
+pub(super) fn kind_of(name: &str) -> Result<TransferKind, StoreError> {
+    let mut kinds = [TransferKind::Fee, TransferKind::Reward].into_iter();
+    kinds
+        .find(|kind| kind_name(*kind) == name)
+        .ok_or_else(|| StoreError::Corrupt {
+            table: "transfer",
+            reason: format!("the kind {name} is unknown"),
+        })
+}
+
 /// The name of an account in the table; whose it is stands in the column `employee`.
 const fn account_name(account: Account) -> &'static str {
     match account {

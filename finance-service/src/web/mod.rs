@@ -1,3 +1,43 @@
 //! Pages for people: handlers that extract, call one function of `app` and render a view.
 
+mod account;
+mod failure;
 pub mod views;
+
+use axum::{
+    Router,
+    http::HeaderValue,
+    middleware,
+    response::{IntoResponse, Redirect, Response},
+    routing::get,
+};
+use platform::{
+    auth, http,
+    ui::{self, Frame, PageProblem, Visit},
+};
+
+use crate::state::{BASE, PageState};
+
+/// Everything below `/finance`, with the content policy of its pages.
+pub fn router(state: PageState, content_security_policy: HeaderValue) -> Router {
+    let pages = Router::new()
+        .route("/", get(|| async { Redirect::to("/finance/me") }))
+        .route("/me", get(account::mine))
+        .with_state(state.clone())
+        .merge(auth::web::router(state.auth));
+    let router = Router::new()
+        .nest(BASE, pages)
+        .merge(ui::assets::router(BASE))
+        .fallback(not_found)
+        .layer(middleware::from_fn(ui::forget_shown_toast));
+    http::with_defaults(
+        http::with_page_headers(router, content_security_policy),
+        state.sources,
+    )
+}
+
+async fn not_found(visit: Visit) -> Response {
+    PageProblem::not_found()
+        .plain(Frame::new(BASE, visit.theme), "/finance/me")
+        .into_response()
+}

@@ -1,0 +1,94 @@
+//! Everything that runs beside requests, in one list. All of it may run in several replicas at once.
+
+use std::sync::Arc;
+
+use contracts::topology::FINANCE_AUTH;
+use platform::{
+    auth::{Issuer, WebAuth},
+    consumer::{self, ConsumerContext, ConsumerOptions},
+    db::DatabaseConfig,
+    fetch, inbox,
+    lifecycle::Lifecycle,
+    outbox::OutboxSignal,
+    peer::PeerClient,
+    people::{self, PeopleHandler, UserFetcher},
+    rabbit::Broker,
+    relay,
+    signal::Signal,
+    sources::Sources,
+};
+use sea_orm::DatabaseConnection;
+
+use crate::{
+    app::{billing::Billing, people::EndSessions, task_cache::TaskFetcher},
+    messaging::consume::TaskConsumer,
+};
+
+/// What the jobs work with.
+#[derive(Debug)]
+pub(crate) struct Jobs {
+    pub(crate) db: DatabaseConnection,
+    pub(crate) database: DatabaseConfig,
+    pub(crate) broker: Broker,
+    pub(crate) sources: Sources,
+    pub(crate) issuer: Issuer,
+    pub(crate) auth: WebAuth,
+    pub(crate) users: PeerClient,
+    pub(crate) tasks: TaskFetcher,
+    pub(crate) billing: Billing,
+}
+
+/// Starts all of them.
+///
+/// # Errors
+/// When the URL of the database cannot be read.
+pub(crate) fn spawn_all(lifecycle: &Lifecycle, jobs: Jobs) -> anyhow::Result<()> {
+    let Jobs { db, sources, .. } = jobs;
+    let (prices, task_fetches, user_fetches) = (OutboxSignal::new(), Signal::new(), Signal::new());
+    let (users, reaction) = (Arc::new(jobs.users), Arc::new(EndSessions));
+    relay::spawn(
+        lifecycle,
+        &jobs.database,
+        &jobs.broker,
+        &sources,
+        prices.clone(),
+    )?;
+
+    let context = ConsumerContext {
+        broker: jobs.broker,
+        db: db.clone(),
+        sources: sources.clone(),
+        options: ConsumerOptions::default(),
+    };
+    let tasks = TaskConsumer::new(jobs.billing, prices, task_fetches.clone());
+    let people = PeopleHandler::new(
+        FINANCE_AUTH,
+        sources.clone(),
+        user_fetches.clone(),
+        Arc::clone(&reaction),
+    );
+    consumer::spawn(lifecycle, &context, tasks);
+    consumer::spawn(lifecycle, &context, people);
+
+    let fetcher = UserFetcher::new(Arc::clone(&users), sources.clone(), reaction);
+    fetch::spawn(
+        lifecycle,
+        db.clone(),
+        sources.clone(),
+        task_fetches,
+        jobs.tasks,
+    );
+    fetch::spawn(
+        lifecycle,
+        db.clone(),
+        sources.clone(),
+        user_fetches.clone(),
+        fetcher,
+    );
+    people::spawn_reconciliation(lifecycle, db.clone(), sources.clone(), users, user_fetches);
+
+    inbox::spawn_prune(lifecycle, db, sources);
+    jobs.auth.spawn_housekeeping(lifecycle);
+    jobs.issuer.spawn_refresh(lifecycle);
+    Ok(())
+}

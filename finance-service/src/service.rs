@@ -1,0 +1,127 @@
+//! Puts the service together and starts it.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use anyhow::Context;
+use contracts::topology::Publisher;
+use platform::{
+    auth::{Issuer, MachineToken, WebAuth, WebAuthDeps},
+    db,
+    http::{self, ListenConfig},
+    lifecycle::Lifecycle,
+    peer::PeerClient,
+    rabbit::Broker,
+    sources::Sources,
+    ui::{self, Site},
+};
+use url::Url;
+
+use crate::{
+    api,
+    app::{billing::Billing, task_cache::TaskFetcher},
+    config::Config,
+    jobs::{self, Jobs},
+    messaging::publish::EventPublisher,
+    state::{BASE, PageState},
+    web,
+};
+
+/// Where a started service listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    /// The pages.
+    pub pages: SocketAddr,
+    /// The interface for machines.
+    pub api: SocketAddr,
+}
+
+/// Starts every task of the service on `lifecycle`. Nothing that is away keeps it from starting.
+///
+/// # Errors
+/// When a setting cannot be used or an address is taken.
+pub async fn start(
+    config: Config,
+    sources: Sources,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<Addresses> {
+    let calendar = config.calendar.calendar()?;
+    let currency = config.money.currency()?;
+    let db = db::connect(&config.database).await?;
+    let issuer = Issuer::try_new(&config.identity, &sources)?;
+    let site = Site {
+        base: BASE,
+        time_zone: *calendar.zone(),
+        profile_url: Some(format!("{}/account", issuer.url())),
+    };
+    let auth = WebAuth::try_new(WebAuthDeps {
+        site: site.clone(),
+        origin: &config.pages.origin,
+        issuer: issuer.clone(),
+        login: &config.login,
+        session: &config.session,
+        db: db.clone(),
+        sources: sources.clone(),
+        lifecycle: lifecycle.clone(),
+    })?;
+    let (users, tasks) = peers(&config, &issuer, &sources)?;
+    let publisher = EventPublisher::new(sources.clone(), currency.clone());
+    let tariff = config.money.tariff()?;
+    let jobs = Jobs {
+        db: db.clone(),
+        database: config.database.clone(),
+        broker: Broker::try_new(&config.broker, Publisher::Finance, &sources)?,
+        sources: sources.clone(),
+        issuer,
+        auth: auth.clone(),
+        users,
+        tasks: TaskFetcher::new(tasks, sources.clone()),
+        billing: Billing::new(sources.clone(), tariff, calendar.clone(), publisher),
+    };
+    let calendar = Arc::new(calendar);
+    let pages = PageState {
+        db,
+        sources,
+        site,
+        auth,
+        calendar,
+        currency,
+    };
+    let addresses = listen(&config, pages, lifecycle).await?;
+    jobs::spawn_all(lifecycle, jobs)?;
+    Ok(addresses)
+}
+
+/// Clients for the users of the auth bridge and the tasks of the board.
+fn peers(
+    config: &Config,
+    issuer: &Issuer,
+    sources: &Sources,
+) -> anyhow::Result<(PeerClient, PeerClient)> {
+    let token = |scope| MachineToken::new(issuer.clone(), &config.identity, scope, sources.clone());
+    let peers = &config.peers;
+    let users = PeerClient::try_new("auth", &peers.auth, token("users:read"), sources.clone())?;
+    let tasks = PeerClient::try_new("tasks", &peers.tasks, token("tasks:read"), sources.clone())?;
+    Ok((users, tasks))
+}
+
+async fn listen(
+    config: &Config,
+    state: PageState,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<Addresses> {
+    let login = Url::parse(&config.identity.issuer).context("identity.issuer is no address")?;
+    let policy = ui::content_security_policy(&login)?;
+    let pages = http::bind(&ListenConfig {
+        listen: config.pages.listen,
+    })
+    .await?;
+    let api = http::bind(&config.api).await?;
+    let addresses = Addresses {
+        pages: pages.local_addr()?,
+        api: api.local_addr()?,
+    };
+    let api_routes = api::router(state.db.clone(), state.sources.clone());
+    http::serve(lifecycle, "api", api, api_routes);
+    http::serve(lifecycle, "pages", pages, web::router(state, policy));
+    Ok(addresses)
+}
