@@ -41,7 +41,7 @@ pub(super) async fn mine(
         before: asked.before.as_deref().and_then(EntryCursor::parse),
     };
     match statements::read(&state.db, &state.calendar, query).await {
-        Ok(statement) => page(shell, query.day, statement, state.currency.code()).into_response(),
+        Ok(statement) => page(shell, query, statement, state.currency.code()).into_response(),
         Err(error) => failure::page(&error, request_id)
             .within(shell)
             .into_response(),
@@ -53,14 +53,15 @@ fn is_plausible(day: NaiveDate) -> bool {
     (1970..=9999).contains(&day.year())
 }
 
-fn page(shell: Shell, day: NaiveDate, statement: Statement, currency: &str) -> AccountPage {
+fn page(shell: Shell, query: StatementQuery, statement: Statement, currency: &str) -> AccountPage {
     let money = |cents| Money::new(cents, currency);
     AccountPage {
         shell,
         balance: money(statement.balance_cents),
         pays_at: None,
-        day,
+        day: query.day,
         days: statement.days,
+        is_first_page: query.before.is_none(),
         opening: money(statement.opening_cents),
         entries: statement
             .entries

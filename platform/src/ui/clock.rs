@@ -47,7 +47,7 @@ impl ReaderClock {
         let text = match age.num_days() {
             ..1 => hours_and_minutes(age),
             days @ 1..DAYS_AS_AGE => format!("{days} d"),
-            DAYS_AS_AGE.. => self.short_date(&self.date(at)),
+            DAYS_AS_AGE.. => self.short_date(self.date(at)),
         };
         self.element(at, &text)
     }
@@ -63,7 +63,7 @@ impl ReaderClock {
     pub fn moment(&self, at: &DateTime<Utc>) -> Markup {
         let date = self.date(at);
         let day = self
-            .near_day(&date)
+            .near_day(date)
             .map_or_else(|| self.day(&date), str::to_lowercase);
         self.element(at, &format!("{day}, {}", self.hour_text(at)))
     }
@@ -72,7 +72,11 @@ impl ReaderClock {
     #[must_use]
     pub fn length(&self, from: &DateTime<Utc>, to: &DateTime<Utc>) -> String {
         let span = *to - *from;
-        let (days, hours, minutes) = (span.num_days(), span.num_hours() % 24, span.num_minutes() % 60);
+        let (days, hours, minutes) = (
+            span.num_days(),
+            span.num_hours() % 24,
+            span.num_minutes() % 60,
+        );
         match (days, hours, minutes) {
             (..=0, ..=0, ..=0) => "under a minute".to_owned(),
             (..=0, ..=0, minutes) => format!("{minutes} min"),
@@ -98,17 +102,17 @@ impl ReaderClock {
     /// A heading for one day: `Today`, `Yesterday`, `Wed 18 Nov`, with the year when it is another one.
     #[must_use]
     pub fn day_heading(&self, date: &NaiveDate) -> String {
-        self.near_day(date)
+        self.near_day(*date)
             .map_or_else(|| self.day(date), str::to_owned)
     }
 
     /// `Wed 18 Nov`, with the year when it is another one.
     #[must_use]
     pub fn day(&self, date: &NaiveDate) -> String {
-        format!("{} {}", date.format("%a"), self.short_date(date))
+        format!("{} {}", date.format("%a"), self.short_date(*date))
     }
 
-    fn short_date(&self, date: &NaiveDate) -> String {
+    fn short_date(&self, date: NaiveDate) -> String {
         let form = if date.year() == self.today().year() {
             "%-d %b"
         } else {
@@ -117,8 +121,8 @@ impl ReaderClock {
         date.format(form).to_string()
     }
 
-    fn near_day(&self, date: &NaiveDate) -> Option<&'static str> {
-        match self.today().signed_duration_since(*date).num_days() {
+    fn near_day(&self, date: NaiveDate) -> Option<&'static str> {
+        match self.today().signed_duration_since(date).num_days() {
             0 => Some("Today"),
             1 => Some("Yesterday"),
             _ => None,
@@ -132,7 +136,9 @@ impl ReaderClock {
     /// The full local time goes into the title, the exact one into `datetime`; nothing in it needs escaping.
     fn element(&self, at: &DateTime<Utc>, text: &str) -> Markup {
         let exact = at.to_rfc3339_opts(SecondsFormat::Secs, true);
-        let full = at.with_timezone(&self.zone).format("%a %-d %b %Y, %H:%M:%S");
+        let full = at
+            .with_timezone(&self.zone)
+            .format("%a %-d %b %Y, %H:%M:%S");
         Markup::new(format!(
             "<time datetime=\"{exact}\" title=\"{full}\">{text}</time>"
         ))
@@ -199,7 +205,10 @@ mod tests {
 
     #[test]
     fn moments_name_the_near_days() {
-        assert_eq!(text(&clock().moment(&ago(4 * 3_600 + 34 * 60))), "today, 10:12");
+        assert_eq!(
+            text(&clock().moment(&ago(4 * 3_600 + 34 * 60))),
+            "today, 10:12"
+        );
         assert_eq!(text(&clock().moment(&ago(86_400))), "yesterday, 14:46");
         assert_eq!(text(&clock().moment(&ago(2 * 86_400))), "Tue 17 Nov, 14:46");
         assert_eq!(text(&clock().hour(&ago(26 * 60))), "14:20");

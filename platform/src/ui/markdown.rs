@@ -3,7 +3,9 @@
 //! Raw HTML is shown as text. Links go to http, https and mailto only. Images become links, as the
 //! content policy loads nothing from elsewhere. Headings start at level two: a page has one `<h1>`.
 
-use pulldown_cmark::{CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, TextMergeStream, html};
+use pulldown_cmark::{
+    CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, TextMergeStream, html,
+};
 use url::Url;
 
 use super::markup::{Markup, escape};
@@ -99,14 +101,17 @@ impl Sanitiser {
             return vec![Event::Text(text)];
         }
         text.split_inclusive(char::is_whitespace)
-            .flat_map(|word| linked(word).unwrap_or_else(|| vec![Event::Text(word.to_owned().into())]))
+            .flat_map(|word| {
+                linked(word).unwrap_or_else(|| vec![Event::Text(word.to_owned().into())])
+            })
             .collect()
     }
 }
 
 /// A word that is a web address, with the punctuation around it left outside of the link.
 fn linked<'a>(word: &str) -> Option<Vec<Event<'a>>> {
-    let core = word.trim_matches(|c: char| c.is_whitespace() || "()<>[]{}\"'“”‘’.,;:!?".contains(c));
+    let core =
+        word.trim_matches(|c: char| c.is_whitespace() || "()<>[]{}\"'“”‘’.,;:!?".contains(c));
     if !(core.starts_with("http://") || core.starts_with("https://")) {
         return None;
     }
@@ -129,7 +134,10 @@ fn allowed(target: &str) -> Option<Url> {
 }
 
 fn opening(url: &Url) -> String {
-    format!("<a href=\"{}\" rel=\"noopener nofollow\">", escape(url.as_str()))
+    format!(
+        "<a href=\"{}\" rel=\"noopener nofollow\">",
+        escape(url.as_str())
+    )
 }
 
 fn lowered(level: HeadingLevel) -> HeadingLevel {
@@ -153,9 +161,15 @@ mod tests {
     #[test]
     fn raw_html_is_shown_as_text() {
         let block = html("<script>alert(1)</script>\n\nafter");
-        assert!(block.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "{block}");
+        assert!(
+            block.contains("&lt;script&gt;alert(1)&lt;/script&gt;"),
+            "{block}"
+        );
         let inline = html("a <img src=x onerror=alert(1)> b");
-        assert!(inline.contains("&lt;img src=x onerror=alert(1)&gt;"), "{inline}");
+        assert!(
+            inline.contains("&lt;img src=x onerror=alert(1)&gt;"),
+            "{inline}"
+        );
         let comment = html("<!-- <b> -->");
         assert!(!comment.contains("<!--"), "{comment}");
     }

@@ -5,6 +5,7 @@
 
 pub mod assets;
 mod clock;
+pub mod html_check;
 pub mod markdown;
 mod markup;
 mod money;

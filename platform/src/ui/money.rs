@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(usd(5).plain(), "$0.05");
         assert_eq!(usd(123_400).plain(), "$1,234.00");
         assert_eq!(usd(1_919_000).plain(), "$19,190.00");
-        assert_eq!(usd(123_456_789_01).plain(), "$123,456,789.01");
+        assert_eq!(usd(12_345_678_901).plain(), "$123,456,789.01");
     }
 
     #[test]
@@ -129,7 +129,10 @@ mod tests {
 
     #[test]
     fn movements_carry_sign_and_colour_and_zero_neither() {
-        assert_eq!(usd(3_800).signed().as_str(), "<span class=\"m pos\">+$38.00</span>");
+        assert_eq!(
+            usd(3_800).signed().as_str(),
+            "<span class=\"m pos\">+$38.00</span>"
+        );
         assert_eq!(
             usd(-1_300).signed().as_str(),
             "<span class=\"m neg\">\u{2212}$13.00</span>"

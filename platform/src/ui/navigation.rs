@@ -195,7 +195,11 @@ pub(super) fn tabs(roles: &[Role], current: Option<Section>) -> Vec<Link> {
 /// Where somebody with these roles starts: the whole board, or their own tasks.
 #[must_use]
 pub fn home(roles: &[Role]) -> &'static str {
-    if leads(roles) { "/tasks" } else { "/tasks/mine" }
+    if leads(roles) {
+        "/tasks"
+    } else {
+        "/tasks/mine"
+    }
 }
 
 fn visible(roles: &[Role]) -> impl Iterator<Item = &'static Entry> {
@@ -227,8 +231,14 @@ mod tests {
 
     #[test]
     fn only_those_who_can_be_drawn_have_tasks_of_their_own() {
-        assert_eq!(labels(&[Role::Employee]), ["Tasks", "My tasks", "My account"]);
-        assert_eq!(labels(&[Role::Manager, Role::Employee]), ["Tasks", "My account"]);
+        assert_eq!(
+            labels(&[Role::Employee]),
+            ["Tasks", "My tasks", "My account"]
+        );
+        assert_eq!(
+            labels(&[Role::Manager, Role::Employee]),
+            ["Tasks", "My account"]
+        );
         assert_eq!(home(&[Role::Accountant]), "/tasks/mine");
         assert_eq!(home(&[Role::Administrator, Role::Employee]), "/tasks");
     }
@@ -238,7 +248,10 @@ mod tests {
         let tabs = tabs(&[Role::Employee], Some(Section::MyTasks));
         let current: Vec<_> = tabs.iter().filter(|tab| tab.is_current).collect();
         assert_eq!(current.len(), 1);
-        assert_eq!((current[0].label, current[0].href), ("Tasks", "/tasks/mine"));
+        assert_eq!(
+            (current[0].label, current[0].href),
+            ("Tasks", "/tasks/mine")
+        );
     }
 
     #[test]

@@ -55,7 +55,12 @@ impl PageProblem {
     /// 403; `who` says who may see it: "Only accountants and administrators see company earnings."
     #[must_use]
     pub fn forbidden(who: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "lock", "This page is not open to you", who)
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "lock",
+            "This page is not open to you",
+            who,
+        )
     }
 
     /// 403 for a form without the token of the session that sends it.
@@ -72,7 +77,12 @@ impl PageProblem {
     /// 409: the state of things does not allow it; `why` says so in a sentence.
     #[must_use]
     pub fn conflict(why: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(StatusCode::CONFLICT, "circle-alert", "That is not possible", why)
+        Self::new(
+            StatusCode::CONFLICT,
+            "circle-alert",
+            "That is not possible",
+            why,
+        )
     }
 
     /// 429: too much at once from one person.

@@ -33,7 +33,14 @@ impl Person {
             .filter(|part| !part.is_empty())
             .collect::<Vec<_>>()
             .join(" ");
-        Self::new(id, if name.is_empty() { username.to_owned() } else { name })
+        Self::new(
+            id,
+            if name.is_empty() {
+                username.to_owned()
+            } else {
+                name
+            },
+        )
     }
 
     /// Somebody of whom only the id has arrived so far.
@@ -114,7 +121,10 @@ mod tests {
 
     #[test]
     fn the_widest_role_is_shown() {
-        assert_eq!(role_label(&[Role::Employee, Role::Accountant]), "Accountant");
+        assert_eq!(
+            role_label(&[Role::Employee, Role::Accountant]),
+            "Accountant"
+        );
         assert_eq!(role_label(&[]), "Guest");
     }
 }

@@ -6,9 +6,7 @@ use url::form_urlencoded::Serializer;
 #[must_use]
 pub fn encode_query(fields: &[(&str, &str)]) -> String {
     let filled = fields.iter().filter(|(_, value)| !value.is_empty());
-    let encoded = Serializer::new(String::new())
-        .extend_pairs(filled)
-        .finish();
+    let encoded = Serializer::new(String::new()).extend_pairs(filled).finish();
     if encoded.is_empty() {
         encoded
     } else {

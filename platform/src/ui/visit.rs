@@ -87,8 +87,8 @@ impl Toast {
     fn from_cookie(value: &str) -> Option<Self> {
         let json = BASE64_URL_SAFE_NO_PAD.decode(value).ok()?;
         let toast: Self = serde_json::from_slice(&json).ok()?;
-        let is_ours = json.len() <= MAX_TOAST
-            && toast.link.as_ref().is_none_or(|link| is_local(&link.href));
+        let is_ours =
+            json.len() <= MAX_TOAST && toast.link.as_ref().is_none_or(|link| is_local(&link.href));
         is_ours.then_some(toast)
     }
 }
@@ -212,9 +212,18 @@ mod tests {
 
     #[test]
     fn the_theme_cookie_decides_and_other_values_do_not() {
-        assert_eq!(Visit::from_headers(&headers("a=b; theme=dark")).theme, Theme::Dark);
-        assert_eq!(Visit::from_headers(&headers("theme=light")).theme, Theme::Light);
-        assert_eq!(Visit::from_headers(&headers("theme=pink")).theme, Theme::System);
+        assert_eq!(
+            Visit::from_headers(&headers("a=b; theme=dark")).theme,
+            Theme::Dark
+        );
+        assert_eq!(
+            Visit::from_headers(&headers("theme=light")).theme,
+            Theme::Light
+        );
+        assert_eq!(
+            Visit::from_headers(&headers("theme=pink")).theme,
+            Theme::System
+        );
         assert_eq!(Visit::from_headers(&HeaderMap::new()).theme, Theme::System);
     }
 
@@ -231,7 +240,12 @@ mod tests {
 
     #[test]
     fn a_toast_never_links_elsewhere() {
-        for href in ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:x"] {
+        for href in [
+            "https://evil.example",
+            "//evil.example",
+            "/\\evil.example",
+            "javascript:x",
+        ] {
             let toast = Toast::new("x").with_link(href, "y");
             let value = BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(&toast).unwrap());
             assert_eq!(Toast::from_cookie(&value), None, "{href}");

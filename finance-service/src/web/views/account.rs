@@ -131,9 +131,11 @@ pub struct AccountPage {
     pub day: NaiveDate,
     /// Dates with entries, newest first.
     pub days: Vec<NaiveDate>,
+    /// Whether the entries begin with the newest of the day.
+    pub is_first_page: bool,
     /// What the account was worth when the day began.
     pub opening: Money,
-    /// The day's entries, newest first.
+    /// Entries of the day, newest first.
     pub entries: Vec<Entry>,
     /// The cursor of the day's older entries, when there are more.
     pub next: Option<String>,
@@ -141,7 +143,35 @@ pub struct AccountPage {
     pub payouts: Vec<PayoutRow>,
 }
 
+/// What a day did to the account: what it began with, what moved, what it ended with.
+#[derive(Debug)]
+struct DaySum {
+    fees: Money,
+    rewards: Money,
+    /// Payouts and corrections; `None` without any.
+    others: Option<Money>,
+    closing: Money,
+}
+
 impl AccountPage {
+    /// The sum of the day, when all of its entries are on this page.
+    fn sum(&self) -> Option<DaySum> {
+        let is_whole_day = self.is_first_page && self.next.is_none();
+        let newest = self.entries.first().filter(|_| is_whole_day)?;
+        let total = |wanted: fn(&EntryKind) -> bool| {
+            let changes = self.entries.iter().filter(|entry| wanted(&entry.kind));
+            let cents = changes.fold(0_i64, |sum, entry| sum.saturating_add(entry.change.cents()));
+            self.balance.with_cents(cents)
+        };
+        let others = total(|kind| !matches!(kind, EntryKind::Fee | EntryKind::Reward));
+        Some(DaySum {
+            fees: total(|kind| *kind == EntryKind::Fee),
+            rewards: total(|kind| *kind == EntryKind::Reward),
+            others: Some(others).filter(|others| others.cents() != 0),
+            closing: newest.balance.clone(),
+        })
+    }
+
     /// The dates to choose from; the one shown is always among them.
     fn choices(&self) -> Vec<NaiveDate> {
         let mut dates = self.days.clone();
@@ -164,7 +194,10 @@ impl AccountPage {
             1.. => "Balance carried over",
         };
         let is_last_page = self.next.is_none();
-        let before = self.day.checked_sub_days(Days::new(1)).filter(|_| is_last_page)?;
+        let before = self
+            .day
+            .checked_sub_days(Days::new(1))
+            .filter(|_| is_last_page)?;
         Some(format!("{words} from {}", self.shell.clock().day(&before)))
     }
 
@@ -178,6 +211,9 @@ impl AccountPage {
 
     fn href_before(&self, cursor: &str) -> String {
         let day = self.day.to_string();
-        format!("/finance/me{}", encode_query(&[("day", &day), ("before", cursor)]))
+        format!(
+            "/finance/me{}",
+            encode_query(&[("day", &day), ("before", cursor)])
+        )
     }
 }

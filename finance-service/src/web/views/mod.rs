@@ -2,6 +2,9 @@
 
 mod account;
 
-pub use account::{
-    AccountPage, AccountQuery, Entry, EntryKind, EntryTask, MailState, PayoutRow,
-};
+pub use account::{AccountPage, AccountQuery, Entry, EntryKind, EntryTask, MailState, PayoutRow};
+
+#[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
+mod tests;

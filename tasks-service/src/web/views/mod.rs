@@ -11,3 +11,8 @@ pub use board::{BoardCounts, BoardPage, Day, MineCounts, MinePage, TaskRow};
 pub use form::{AssignPage, CancelTaskPage, EditTaskPage, FormErrors, NewTaskPage, Pick, TaskForm};
 pub use query::{BoardQuery, BoardView, MineQuery, MineView, Order};
 pub use task::{Cause, Happened, HistoryEntry, Price, Rights, TaskDetail, TaskPage, Why};
+
+#[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,613 @@
+//! Every page of the board in every state that looks different, for tests of the templates.
+
+use chrono::{DateTime, TimeDelta, TimeZone, Utc};
+use contracts::{identity::Role, tasks::TaskStatus};
+use platform::ui::{Money, Person, Section, Shell, Site, Toast, Viewer, Visit};
+use uuid::Uuid;
+
+use super::*;
+
+/// What somebody who means harm would type everywhere.
+pub(crate) const HOSTILE: &str =
+    "\"><script>alert(1)</script><img src=x onerror=alert(1)>' {{7*7}} \u{202e}<!--";
+
+const NAMES: [&str; 14] = [
+    "Mara Lindqvist",
+    "Jonas Weber",
+    "Tomás Ferreira",
+    "Aiko Tanaka",
+    "Ewa Kowalczyk",
+    "Samuel Osei",
+    "Lena Fischer",
+    "Grace Okafor",
+    "Hugo Martin",
+    "Inês Duarte",
+    "Yusuf Demir",
+    "Petra Novak",
+    "Dmitri Volkov",
+    "Ruth Adeyemi",
+];
+
+/// Thursday 19 November 2026, 14:46 in Berlin.
+fn now() -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2026, 11, 19, 13, 46, 0).unwrap()
+}
+
+fn ago(minutes: i64) -> DateTime<Utc> {
+    now() - TimeDelta::minutes(minutes)
+}
+
+fn person(index: usize) -> Person {
+    let id = Uuid::from_u128(u128::try_from(index + 1).unwrap());
+    Person::new(id, NAMES[index % NAMES.len()])
+}
+
+fn people() -> Vec<Person> {
+    (0..NAMES.len()).map(person).collect()
+}
+
+fn shell_of(viewer: Person, roles: &[Role], section: Section) -> Shell {
+    let site = Site {
+        base: "/tasks",
+        time_zone: chrono_tz::Europe::Berlin,
+        profile_url: Some("http://localhost:21006/realms/task-exchange/account".to_owned()),
+    };
+    let viewer = Viewer {
+        person: viewer,
+        roles: roles.to_vec(),
+        csrf_token: "token".to_owned(),
+    };
+    Shell::new(&site, Visit::default(), viewer, now()).at(section)
+}
+
+fn performer_shell(section: Section) -> Shell {
+    shell_of(person(0), &[Role::Employee], section)
+}
+
+fn manager_shell() -> Shell {
+    let manager = Person::new(Uuid::from_u128(40), "Priya Raman");
+    shell_of(manager, &[Role::Employee, Role::Manager], Section::Tasks)
+}
+
+fn row(number: i64, title: &str, performer: usize, minutes: i64) -> TaskRow {
+    TaskRow {
+        number,
+        title: title.to_owned(),
+        reference: None,
+        status: TaskStatus::Open,
+        performer: Some(person(performer)),
+        at: ago(minutes),
+        can_complete: true,
+        can_assign: true,
+    }
+}
+
+fn board_rows() -> Vec<TaskRow> {
+    let mut rows = vec![
+        row(
+            4871,
+            "Rotate the signing keys for the billing webhook",
+            0,
+            4,
+        ),
+        row(4870, "Invoice PDF cuts off the last line on A4", 2, 11),
+        row(
+            4868,
+            "Add retry with backoff to the courier status poller",
+            3,
+            38,
+        ),
+        row(
+            4866,
+            "Monthly statement export times out above 50,000 rows",
+            1,
+            70,
+        ),
+        row(4865, "Fix the flaky currency rounding test", 7, 80),
+        row(4863, "Show the tax number on credit notes", 5, 130),
+        row(4861, "Move image thumbnails to the new bucket", 4, 190),
+        row(
+            4858,
+            "Find customers by name with umlauts and accents",
+            6,
+            1_500,
+        ),
+        row(
+            4857,
+            "Reduce the cold start of the pricing worker",
+            10,
+            1_600,
+        ),
+        row(
+            4855,
+            "Describe the refund approval flow for new colleagues",
+            9,
+            1_700,
+        ),
+        row(
+            4849,
+            "Replace the deprecated map tiles on the tracking page",
+            11,
+            4_400,
+        ),
+        row(4846, "Delete abandoned carts after 30 days", 0, 4_500),
+    ];
+    rows[1].reference = Some("BILL-207".to_owned());
+    rows[3].status = TaskStatus::Waiting;
+    rows[3].performer = None;
+    rows[3].can_complete = false;
+    rows
+}
+
+fn board(query: BoardQuery, rows: Vec<TaskRow>) -> BoardPage {
+    let shell = manager_shell();
+    BoardPage {
+        days: Day::group(rows, shell.clock()),
+        shell,
+        query,
+        counts: BoardCounts {
+            open: Some(1_284),
+            done_today: Some(49),
+            all: None,
+        },
+        performers: people(),
+        next: None,
+    }
+}
+
+fn all_states() -> BoardPage {
+    let mut rows = board_rows();
+    rows[0].status = TaskStatus::Completed;
+    rows[2].status = TaskStatus::Cancelled;
+    for row in [0, 2] {
+        rows[row].can_complete = false;
+        rows[row].can_assign = false;
+    }
+    let query = BoardQuery {
+        view: BoardView::All,
+        order: Order::Assigned,
+        performer: Some(Uuid::from_u128(99)),
+        ..BoardQuery::default()
+    };
+    BoardPage {
+        next: Some("4846".to_owned()),
+        ..board(query, rows)
+    }
+}
+
+fn nothing_found() -> BoardPage {
+    let query = BoardQuery {
+        q: "tariff".to_owned(),
+        ..BoardQuery::default()
+    };
+    let counts = BoardCounts {
+        open: Some(0),
+        done_today: Some(0),
+        all: Some(3),
+    };
+    BoardPage {
+        counts,
+        ..board(query, Vec::new())
+    }
+}
+
+fn mine(view: MineView) -> MinePage {
+    let shell = performer_shell(Section::MyTasks);
+    let rows = vec![
+        row(
+            4871,
+            "Rotate the signing keys for the billing webhook",
+            0,
+            4,
+        ),
+        row(4846, "Delete abandoned carts after 30 days", 0, 240),
+        row(
+            4854,
+            "Stop logging full card tokens in the payment gateway",
+            0,
+            300,
+        ),
+        row(4829, "Slow query on the order history page", 0, 2_900),
+    ];
+    let done = [
+        (4841, "Move the status page to its own host"),
+        (4838, "Print the return code on warehouse labels"),
+    ]
+    .map(|(number, title)| TaskRow {
+        status: TaskStatus::Completed,
+        can_complete: false,
+        ..row(number, title, 0, 26)
+    });
+    MinePage {
+        days: Day::group(rows, shell.clock()),
+        shell,
+        query: MineQuery {
+            view,
+            ..MineQuery::default()
+        },
+        counts: MineCounts {
+            open: Some(4),
+            done: Some(312),
+        },
+        done_today: done.to_vec(),
+        next: None,
+    }
+}
+
+fn nothing_on_the_desk() -> MinePage {
+    MinePage {
+        days: Vec::new(),
+        done_today: Vec::new(),
+        counts: MineCounts::default(),
+        ..mine(MineView::Open)
+    }
+}
+
+fn new_task(shell: Shell) -> NewTaskPage {
+    NewTaskPage {
+        shell,
+        id: Uuid::from_u128(4_872),
+        form: TaskForm::default(),
+        eligible: 38,
+        performers: Vec::new(),
+    }
+}
+
+fn refused_form() -> TaskForm {
+    TaskForm {
+        description: "\nSlots are printed in warehouse time.".to_owned(),
+        reference: "not a key".to_owned(),
+        pick: Pick::Chosen(None),
+        errors: FormErrors {
+            title: Some("Say in a few words what needs to be done.".to_owned()),
+            description: Some("At most 10000 characters; this has 10001.".to_owned()),
+            reference: Some("A reference is one word such as ABC-123.".to_owned()),
+            performer: Some("Choose a person.".to_owned()),
+        },
+        ..TaskForm::default()
+    }
+}
+
+fn refused_new_task() -> NewTaskPage {
+    NewTaskPage {
+        form: refused_form(),
+        performers: people(),
+        ..new_task(manager_shell())
+    }
+}
+
+fn edit() -> EditTaskPage {
+    EditTaskPage {
+        shell: performer_shell(Section::Tasks),
+        number: 4846,
+        form: TaskForm {
+            title: "Delete abandoned carts after 30 days".to_owned(),
+            ..TaskForm::default()
+        },
+    }
+}
+
+fn assign() -> AssignPage {
+    AssignPage {
+        shell: manager_shell(),
+        number: 4846,
+        current: Some(person(0)),
+        seen: 1_795_000_000_000_000,
+        eligible: 38,
+        performers: people(),
+        pick: Pick::Chosen(None),
+        error: None,
+        fee: Some(Money::new(1_100, "USD")),
+    }
+}
+
+fn refused_assign() -> AssignPage {
+    AssignPage {
+        current: None,
+        eligible: 0,
+        error: Some("Choose a person.".to_owned()),
+        fee: None,
+        ..assign()
+    }
+}
+
+fn cancel() -> CancelTaskPage {
+    CancelTaskPage {
+        shell: manager_shell(),
+        number: 4846,
+        title: "Delete abandoned carts after 30 days".to_owned(),
+    }
+}
+
+const DESCRIPTION: &str = "Carts without an order stay in the database for ever. The table has 41 \
+million rows and the nightly backup takes four hours.
+
+- Delete carts that nobody has touched for **30 days**, in small batches.
+- Keep carts that belong to an open support case, see https://example.org/support.
+
+| Step | Rows |
+|------|-----:|
+| dry run | 41,000,000 |
+
+```sql
+DELETE FROM cart WHERE touched_at < now() - interval '30 days'
+```
+
+> Done when the job has run for one week.";
+
+fn detail() -> TaskDetail {
+    TaskDetail {
+        number: 4846,
+        title: "Delete abandoned carts after 30 days".to_owned(),
+        description: DESCRIPTION.to_owned(),
+        reference: Some("SHOP-1042".to_owned()),
+        status: TaskStatus::Open,
+        author: person(1),
+        performer: Some(person(0)),
+        created_at: ago(4_543),
+        assigned_at: Some(ago(274)),
+        finished_at: None,
+    }
+}
+
+fn entry(minutes: i64, by: Option<Person>, what: Happened) -> HistoryEntry {
+    HistoryEntry {
+        at: ago(minutes),
+        by,
+        what,
+    }
+}
+
+fn got(to: usize, from: Option<usize>, why: Why) -> Happened {
+    Happened::Assigned {
+        to: person(to),
+        from: from.map(person),
+        why,
+    }
+}
+
+fn drawn(cause: Cause, candidates: u64) -> Why {
+    Why::Drawn { cause, candidates }
+}
+
+fn history() -> Vec<HistoryEntry> {
+    let manager = Person::new(Uuid::from_u128(40), "Priya Raman");
+    vec![
+        entry(
+            10,
+            Some(manager.clone()),
+            Happened::Completed {
+                performer: person(0),
+            },
+        ),
+        entry(
+            20,
+            Some(person(0)),
+            Happened::Completed {
+                performer: person(0),
+            },
+        ),
+        entry(30, Some(manager.clone()), Happened::Cancelled),
+        entry(274, Some(manager.clone()), got(0, Some(5), Why::Chosen)),
+        entry(
+            1_300,
+            Some(manager),
+            got(5, Some(11), drawn(Cause::Redrawn, 38)),
+        ),
+        entry(
+            2_000,
+            None,
+            got(11, Some(10), drawn(Cause::PerformerLost, 1_038)),
+        ),
+        entry(
+            2_100,
+            Some(person(1)),
+            Happened::Edited("title and description".to_owned()),
+        ),
+        entry(3_000, None, got(10, None, drawn(Cause::Waited, 1))),
+        entry(4_000, None, Happened::Released { from: person(3) }),
+        entry(4_543, None, got(3, None, drawn(Cause::Filed, 38))),
+        entry(4_543, Some(person(1)), Happened::Filed),
+    ]
+}
+
+fn task_of_performer() -> TaskPage {
+    TaskPage {
+        shell: performer_shell(Section::MyTasks),
+        task: detail(),
+        history: history().split_off(3),
+        price: Some(Price {
+            fee: Money::new(1_100, "USD"),
+            reward: Money::new(2_700, "USD"),
+            assignments: 4,
+        }),
+        rights: Rights {
+            complete: true,
+            ..Rights::default()
+        },
+    }
+}
+
+fn task_of_manager() -> TaskPage {
+    TaskPage {
+        shell: manager_shell(),
+        rights: Rights {
+            complete: true,
+            assign: true,
+            edit: true,
+            cancel: true,
+        },
+        ..task_of_performer()
+    }
+}
+
+fn waiting_task() -> TaskPage {
+    TaskPage {
+        task: TaskDetail {
+            status: TaskStatus::Waiting,
+            description: String::new(),
+            reference: None,
+            performer: None,
+            assigned_at: None,
+            ..detail()
+        },
+        history: history().split_off(10),
+        price: None,
+        ..task_of_manager()
+    }
+}
+
+fn finished_task(status: TaskStatus) -> TaskPage {
+    TaskPage {
+        task: TaskDetail {
+            status,
+            finished_at: Some(ago(10)),
+            ..detail()
+        },
+        history: history(),
+        rights: Rights::default(),
+        ..task_of_performer()
+    }
+}
+
+fn hostile_person() -> Person {
+    Person::new(Uuid::from_u128(66), HOSTILE)
+}
+
+fn hostile_shell() -> Shell {
+    let mut visit = Visit::default();
+    visit.toast = Some(Toast::new(HOSTILE).with_link("/tasks", HOSTILE));
+    let site = Site {
+        base: "/tasks",
+        time_zone: chrono_tz::UTC,
+        profile_url: Some(HOSTILE.to_owned()),
+    };
+    let viewer = Viewer {
+        person: hostile_person(),
+        roles: vec![Role::Employee],
+        csrf_token: HOSTILE.to_owned(),
+    };
+    Shell::new(&site, visit, viewer, now())
+}
+
+fn hostile_row() -> TaskRow {
+    TaskRow {
+        title: HOSTILE.to_owned(),
+        reference: Some(HOSTILE.to_owned()),
+        performer: Some(hostile_person()),
+        ..row(1, "", 0, 1)
+    }
+}
+
+fn hostile_board() -> BoardPage {
+    let shell = hostile_shell();
+    BoardPage {
+        query: BoardQuery {
+            q: HOSTILE.to_owned(),
+            after: Some(HOSTILE.to_owned()),
+            ..BoardQuery::default()
+        },
+        days: Day::group(vec![hostile_row()], shell.clock()),
+        performers: vec![hostile_person()],
+        next: Some(HOSTILE.to_owned()),
+        shell,
+        counts: BoardCounts::default(),
+    }
+}
+
+fn hostile_search() -> MinePage {
+    MinePage {
+        shell: hostile_shell(),
+        query: MineQuery {
+            q: HOSTILE.to_owned(),
+            ..MineQuery::default()
+        },
+        days: Vec::new(),
+        ..mine(MineView::Open)
+    }
+}
+
+fn hostile_form() -> NewTaskPage {
+    let said = || Some(HOSTILE.to_owned());
+    NewTaskPage {
+        form: TaskForm {
+            title: HOSTILE.to_owned(),
+            description: format!("{HOSTILE}</textarea>"),
+            reference: HOSTILE.to_owned(),
+            pick: Pick::Chosen(Some(hostile_person().id)),
+            errors: FormErrors {
+                title: said(),
+                description: said(),
+                reference: said(),
+                performer: said(),
+            },
+        },
+        performers: vec![hostile_person()],
+        ..new_task(hostile_shell())
+    }
+}
+
+fn hostile_task() -> TaskPage {
+    TaskPage {
+        shell: hostile_shell(),
+        task: TaskDetail {
+            title: HOSTILE.to_owned(),
+            description: format!("{HOSTILE}\n\n[x](javascript:alert(1))\n\n{HOSTILE}"),
+            reference: Some(HOSTILE.to_owned()),
+            author: hostile_person(),
+            performer: Some(hostile_person()),
+            ..detail()
+        },
+        history: vec![
+            entry(
+                1,
+                Some(hostile_person()),
+                Happened::Edited(HOSTILE.to_owned()),
+            ),
+            entry(
+                2,
+                Some(hostile_person()),
+                Happened::Assigned {
+                    to: hostile_person(),
+                    from: Some(hostile_person()),
+                    why: Why::Chosen,
+                },
+            ),
+        ],
+        price: Some(Price {
+            fee: Money::new(1, HOSTILE),
+            reward: Money::new(1, HOSTILE),
+            assignments: 1,
+        }),
+        ..task_of_manager()
+    }
+}
+
+/// All samples by name; those of hostile people are named so.
+pub(crate) fn pages() -> Vec<(&'static str, String)> {
+    let of = |page: &dyn askama::DynTemplate| page.dyn_render().unwrap();
+    vec![
+        ("tasks", of(&board(BoardQuery::default(), board_rows()))),
+        ("tasks-all", of(&all_states())),
+        ("tasks-not-found", of(&nothing_found())),
+        ("tasks-empty", of(&board(BoardQuery::default(), Vec::new()))),
+        ("mine", of(&mine(MineView::Open))),
+        ("mine-done", of(&mine(MineView::Done))),
+        ("mine-empty", of(&nothing_on_the_desk())),
+        ("new", of(&new_task(performer_shell(Section::Tasks)))),
+        ("new-refused", of(&refused_new_task())),
+        ("edit", of(&edit())),
+        ("assign", of(&assign())),
+        ("assign-refused", of(&refused_assign())),
+        ("cancel", of(&cancel())),
+        ("task", of(&task_of_performer())),
+        ("task-manager", of(&task_of_manager())),
+        ("task-waiting", of(&waiting_task())),
+        ("task-done", of(&finished_task(TaskStatus::Completed))),
+        ("task-cancelled", of(&finished_task(TaskStatus::Cancelled))),
+        ("hostile-board", of(&hostile_board())),
+        ("hostile-search", of(&hostile_search())),
+        ("hostile-form", of(&hostile_form())),
+        ("hostile-task", of(&hostile_task())),
+    ]
+}
