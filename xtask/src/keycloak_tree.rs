@@ -22,6 +22,9 @@ use crate::{
 
 const PART: &str = "keycloak";
 
+/// Copies one artifact into a folder; needs no project.
+const MAVEN_GOAL: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy";
+
 /// Makes sure that the built tree is in the cache.
 ///
 /// # Errors
@@ -92,7 +95,7 @@ fn fetch(environment: &Environment, programs: &Programs, folder: &Path) -> Resul
     );
     Helper::shown(PART, &environment.log("keycloak-maven")).run(
         Command::new("mvn")
-            .args(["--batch-mode", "dependency:copy", "-Dmdep.overWriteReleases=true"])
+            .args(["--batch-mode", MAVEN_GOAL, "-Dmdep.overWriteReleases=true"])
             .arg(format!("-Dartifact=org.keycloak:keycloak-quarkus-dist:{KEYCLOAK_VERSION}:tar.gz"))
             .arg(format!("-DoutputDirectory={}", folder.display()))
             .env("JAVA_HOME", &programs.java_home)
