@@ -18,7 +18,7 @@ use crate::{
     errors::explain,
     inbox::{self, Seen},
     parked::{self, NewParked, ParkKind},
-    rabbit::{ConfirmedPublisher, Outgoing},
+    rabbit::{ConfirmedPublisher, LinkError, Outgoing},
 };
 
 /// The message, why it is parked, and the words for a person.
@@ -256,11 +256,16 @@ impl<H: BatchHandler> MessageProcessor<H> {
                 body: &message.body,
             })
             .collect();
-        let mut publisher = match self.publisher.take() {
-            Some(publisher) => publisher,
-            None => ConfirmedPublisher::open(self.context.broker.publishing()).await?,
+        let publishing = async {
+            let mut publisher = match self.publisher.take() {
+                Some(publisher) => publisher,
+                None => ConfirmedPublisher::open(self.context.broker.publishing()).await?,
+            };
+            let receipt = publisher.publish(copies).await?;
+            Ok::<_, LinkError>((publisher, receipt))
         };
-        let receipt = publisher.publish(copies).await?;
+        let published = self.stopping.run_until_cancelled(publishing).await;
+        let (publisher, receipt) = published.ok_or(Interrupted::Stopping)??;
         self.publisher = Some(publisher);
         if receipt.is_complete() {
             Ok(())

@@ -46,13 +46,14 @@ pub(super) async fn bisect<'a, A: Apply + Sync>(
         match work.apply(part).await {
             Attempt::Done => {}
             Attempt::Stopped(why) => return Err(why),
-            Attempt::Failed(fault) => match part {
-                [alone] => poison.push((alone, fault)),
-                _ => {
+            Attempt::Failed(fault) => {
+                if let [alone] = part {
+                    poison.push((alone, fault));
+                } else {
                     let (left, right) = part.split_at(part.len() / 2);
                     waiting.extend([right, left]);
                 }
-            },
+            }
         }
     }
     Ok(poison)

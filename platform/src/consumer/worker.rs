@@ -39,17 +39,31 @@ pub(super) trait Process: Send + 'static {
     ) -> impl Future<Output = Result<(), Interrupted>> + Send;
 }
 
-/// Why a subscription is over.
+/// Why a subscription is given up.
 #[derive(Debug)]
 enum Over {
-    /// A larger prefetch needs a new subscription.
-    Regrow(Prefetch),
-    /// The broker ended it.
+    /// It broke or was ended by the broker.
     Lost(String),
     /// Consuming rests until what it needs is back.
     Rest(String),
     /// The process stops.
     Stopping,
+}
+
+impl From<LinkError> for Over {
+    fn from(error: LinkError) -> Self {
+        Self::Lost(error.to_string())
+    }
+}
+
+impl From<Interrupted> for Over {
+    fn from(interrupted: Interrupted) -> Self {
+        match interrupted {
+            Interrupted::Stopping => Self::Stopping,
+            Interrupted::Unavailable(why) => Self::Rest(why),
+            Interrupted::Broker(error) => error.into(),
+        }
+    }
 }
 
 /// Consumes one queue until the process stops.
@@ -92,38 +106,39 @@ impl Worker {
                 opened = opening => opened,
                 () = stopping.cancelled() => return,
             };
-            let over = match opened {
+            let outcome = match opened {
                 Ok(subscription) => self.consume(subscription, &mut processor).await,
-                Err(error) => Over::Lost(error.to_string()),
+                Err(error) => Err(error.into()),
             };
-            let pause = match over {
-                Over::Stopping => return,
-                Over::Regrow(larger) => {
+            let resumed = match outcome {
+                Ok(larger) => {
                     prefetch = larger;
                     continue;
                 }
-                Over::Lost(why) => {
+                Err(Over::Stopping) => return,
+                Err(Over::Lost(why)) => {
                     prefetch = Prefetch::Careful;
                     tracing::warn!(queue = self.queue, why, "subscribing again");
                     self.pause().await
                 }
-                Over::Rest(why) => {
+                Err(Over::Rest(why)) => {
                     prefetch = Prefetch::Probe;
                     tracing::warn!(queue = self.queue, why, "consuming rests");
                     self.rest().await
                 }
             };
-            if pause.is_err() {
+            if resumed.is_err() {
                 return;
             }
         }
     }
 
+    /// Works off a subscription until a larger one is worth while.
     async fn consume(
         &mut self,
         mut subscription: Subscription,
         processor: &mut impl Process,
-    ) -> Over {
+    ) -> Result<Prefetch, Over> {
         let over = self.work_off(&mut subscription, processor).await;
         // Closing, rather than cancelling, gives the messages back before anybody subscribes again,
         // and avoids a fault of RabbitMQ 3.10.8 (rabbitmq-server#5927).
@@ -135,54 +150,34 @@ impl Worker {
         &mut self,
         subscription: &mut Subscription,
         processor: &mut impl Process,
-    ) -> Over {
+    ) -> Result<Prefetch, Over> {
+        let full = self.options.batch.saturating_mul(2);
         let mut larger = None;
         loop {
             let next = tokio::select! {
                 biased;
-                () = self.stopping.cancelled() => return Over::Stopping,
+                () = self.stopping.cancelled() => return Err(Over::Stopping),
                 next = subscription.next(self.options.batch, self.options.linger) => next,
             };
-            let batch = match (next, larger) {
-                (Next::Batch(batch), _) => batch,
-                (Next::Ended, Some(prefetch)) => return Over::Regrow(prefetch),
-                (Next::Ended, None) => {
-                    return Over::Lost("the broker ended the subscription".into());
+            let batch = match next {
+                Next::Batch(batch) => batch,
+                Next::Broken(error) => return Err(error.into()),
+                Next::Ended => {
+                    let by_broker = || Over::Lost("the broker ended the subscription".to_owned());
+                    return larger.ok_or_else(by_broker);
                 }
-                (Next::Broken(error), _) => return Over::Lost(error.to_string()),
             };
-            if let Err(interrupted) = processor.process(&batch).await {
-                return match interrupted {
-                    Interrupted::Stopping => Over::Stopping,
-                    Interrupted::Unavailable(why) => Over::Rest(why),
-                    Interrupted::Broker(error) => Over::Lost(error.to_string()),
-                };
+            processor.process(&batch).await?;
+            if let Some(last) = batch.last() {
+                subscription.acknowledge(last.delivery_tag).await?;
             }
             self.backoff.reset();
-            let acknowledged = self.acknowledge(subscription, &batch).await;
-            if let Err(error) = acknowledged {
-                return Over::Lost(error.to_string());
-            }
-            let full = self.options.batch.saturating_mul(2);
             if larger.is_none()
                 && let Some(prefetch) = subscription.prefetch.after_good_batch(batch.len(), full)
             {
-                if let Err(error) = subscription.wind_down().await {
-                    return Over::Lost(error.to_string());
-                }
+                subscription.wind_down().await?;
                 larger = Some(prefetch);
             }
-        }
-    }
-
-    async fn acknowledge(
-        &self,
-        subscription: &Subscription,
-        batch: &[Incoming],
-    ) -> Result<(), LinkError> {
-        match batch.last() {
-            Some(last) => subscription.acknowledge(last.delivery_tag).await,
-            None => Ok(()),
         }
     }
 

@@ -23,7 +23,7 @@ const LEASE: TimeDelta = TimeDelta::seconds(60);
 const POLL: Duration = Duration::from_millis(500);
 
 /// The longest pause of a note that keeps failing.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// Works off the notes of the fetcher's kind until the process stops; replicas share the work.
 ///
@@ -217,7 +217,7 @@ impl<F: Fetcher> Job<F> {
 }
 
 /// Locks notes in the order of ids, as everybody does, and removes those of the same event.
-async fn remove_notes<R>(
+async fn remove_notes<R: Sync>(
     txn: &DatabaseTransaction,
     kind: &str,
     answers: &[Answer<R>],

@@ -17,7 +17,7 @@ use super::{Broker, BrokerConfig, BrokerConfigError, LinkError};
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// How long declaring everything may take.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// Why the topology could not be declared.
 #[derive(Debug, thiserror::Error)]

@@ -85,20 +85,20 @@ impl Pipeline {
         signal: &OutboxSignal,
         stopping: &CancellationToken,
     ) -> Result<(), RelayError> {
-        let mut last_pass: Option<Instant> = None;
-        loop {
+        while !stopping.is_cancelled() {
             self.turn().await?;
-            if stopping.is_cancelled() {
-                let until = *last_pass.get_or_insert_with(|| Instant::now() + LAST_PASS);
-                if self.is_idle() || Instant::now() > until {
-                    return Ok(());
-                }
-            } else if self.is_idle() {
+            if self.is_idle() {
                 tokio::select! {
                     () = signal.woken() => {}
                     () = sleep(POLL) => {}
-                    () = stopping.cancelled() => {}
                 }
+            }
+        }
+        let until = Instant::now() + LAST_PASS;
+        loop {
+            self.turn().await?;
+            if self.is_idle() || Instant::now() > until {
+                return Ok(());
             }
         }
     }
