@@ -4,7 +4,7 @@ import { defineConfig } from '@playwright/test'
 export default defineConfig({
   testDir: '.',
   outputDir: '../../target/browser/results',
-  reporter: [['list'], ['html', { outputFolder: '../../target/browser/report', open: 'never' }]],
+  reporter: 'list',
   // The journeys share one set of services, and one of them kills a service: they run one after the other.
   workers: 1,
   forbidOnly: true,
@@ -17,7 +17,7 @@ export default defineConfig({
     screenshot: 'only-on-failure',
     trace: 'retain-on-failure',
     launchOptions: {
-      executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+      executablePath: process.env['TASK_EXCHANGE_CHROMIUM'] ?? '/usr/bin/chromium',
       args: ['--no-sandbox', '--disable-dev-shm-usage'],
     },
   },

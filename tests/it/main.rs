@@ -7,6 +7,7 @@
 )]
 
 mod architecture;
+mod auth;
 mod broker;
 mod contracts;
 mod finance;

@@ -66,12 +66,14 @@ export async function deletePerson(person: Person): Promise<void> {
   await call('DELETE', `users/${person.id}`)
 }
 
-/** How somebody drawn at random logs in: by a password that their administrator has just set. */
-export async function loginOf(name: string): Promise<Person> {
+/** How somebody drawn at random logs in: demo people as always, others by a password set just now. */
+export async function loginOf(name: string): Promise<Login> {
   const answer = await call('GET', `users?search=${encodeURIComponent(name)}&max=2`)
   const [found, other] = (await answer.json()) as Representation[]
   if (found === undefined || other !== undefined) throw new Error(`not exactly one person is called ${name}`)
+  const known = environment().people.find(({ username }) => username === found.username)
+  if (known !== undefined) return known
   const password = newPassword()
   await call('PUT', `users/${found.id}/reset-password`, credential(password))
-  return { id: found.id, username: found.username, password, name }
+  return { username: found.username, password }
 }

@@ -28,13 +28,18 @@ export function complaints(page: Page): string[] {
   return found
 }
 
-/** Creates a task with a performer picked at random, and answers its address. */
-export async function createTask(page: Page, title: string, description = ''): Promise<string> {
+/** Creates a task and answers its address; its performer is picked at random unless somebody is named. */
+export async function createTask(page: Page, title: string, description = '', performer?: string): Promise<string> {
   const { tasks_url } = environment()
   await page.goto(`${tasks_url}/new`)
   const main = page.getByRole('main')
   await main.getByRole('textbox', { name: 'Title' }).fill(title)
   await main.getByRole('textbox', { name: 'Description' }).fill(description)
+  if (performer !== undefined) {
+    await main.getByRole('radio', { name: /^Choose someone/ }).check()
+    const person = main.getByRole('option').filter({ hasText: performer })
+    await main.getByRole('combobox', { name: 'New performer' }).selectOption(await person.innerText())
+  }
   await main.getByRole('button', { name: 'Create task' }).click()
   await expect(page).not.toHaveURL(/\/new$/)
   await page.goto(`${tasks_url}?view=all&q=${encodeURIComponent(title)}`)
@@ -52,4 +57,35 @@ export async function performerOf(page: Page): Promise<string> {
   }).toPass()
   const [name] = (await assigned.innerText()).split(' got the task')
   return name?.trim() ?? ''
+}
+
+/** Marks the task at `address` done, as its performer or a manager. */
+export async function complete(page: Page, address: string): Promise<void> {
+  await page.goto(address)
+  await page.getByRole('main').getByRole('button', { name: /^Mark done/ }).click()
+  const properties = page.getByRole('complementary', { name: 'Properties' })
+  await expect(properties.getByRole('definition').first()).toContainText('Done')
+}
+
+/** What a text such as `+$1,234.05` or `−$13.00` is in cents. */
+export function cents(text: string): number {
+  const digits = text.replace(/\D/g, '')
+  if (!/^[+−]?\$[\d,]+\.\d\d$/.test(text.trim())) throw new Error(`${text} is no amount of money`)
+  return text.includes('−') ? -Number(digits) : Number(digits)
+}
+
+/** The balance on the account page that is shown. */
+export async function balance(page: Page): Promise<number> {
+  return cents(await page.getByRole('region', { name: 'Balance' }).getByRole('paragraph').first().innerText())
+}
+
+/** What the entries about a task did to the account of the person on `page`, once there are `count` of them. */
+export async function entriesOf(page: Page, title: string, count: number): Promise<number[]> {
+  const rows = page.getByRole('main').getByRole('row').filter({ hasText: title })
+  await expect(async () => {
+    await page.goto(`${environment().finance_url}/me`)
+    await expect(rows).toHaveCount(count, { timeout: 1_000 })
+  }).toPass()
+  const amounts = await rows.getByRole('cell').filter({ hasText: /^[+−]\$/ }).allInnerTexts()
+  return amounts.map(cents)
 }

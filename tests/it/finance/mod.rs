@@ -1,3 +1,5 @@
 //! The ledger and what feeds it.
 
 mod immutability;
+mod ledger;
+mod poison;

@@ -10,6 +10,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::{
+    builders::id,
     environment::environment,
     http,
     keycloak::{Keycloak, machine_token, person_token},
@@ -18,7 +19,7 @@ use crate::support::{
 
 /// A user name that no other test uses.
 fn username() -> String {
-    format!("it-{}", Uuid::now_v7().simple())
+    format!("it-{}", id().simple())
 }
 
 /// What the bridge answers of `person` to somebody with `token`.
@@ -200,7 +201,7 @@ async fn only_a_machine_with_the_right_audience_and_scope_is_told_of_a_person() 
 #[tokio::test]
 async fn somebody_unknown_is_not_found_and_nothing_but_an_id_is_asked_for() -> Result<()> {
     let token = machine_token("tasks-m2m", "users:read").await?;
-    let answer = ask(Uuid::now_v7(), Some(&token)).await?;
+    let answer = ask(id(), Some(&token)).await?;
     assert_eq!(answer.status(), StatusCode::NOT_FOUND);
     assert_eq!(answer.headers()["content-type"], "application/problem+json");
     let url = environment().auth_api_url.join("/users/not-an-id")?;

@@ -19,7 +19,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{environment::environment, http};
+use super::{builders::id, environment::environment, http};
 
 /// The password of the accounts that only tests use.
 const PASSWORD: &str = "it";
@@ -51,7 +51,7 @@ pub(crate) struct TestBroker {
 impl TestBroker {
     /// Makes the virtual host and declares everything in it.
     pub(crate) async fn create() -> Result<Self> {
-        let vhost = format!("it_{}", Uuid::now_v7().simple());
+        let vhost = format!("it_{}", id().simple());
         manage(Method::PUT, &format!("vhosts/{vhost}"), json!({})).await?;
         let everything = json!({"configure": ".*", "write": ".*", "read": ".*"});
         let administrator = environment().amqp_url.username();
@@ -110,7 +110,7 @@ impl TestBroker {
 
     /// Publishes `message` as its service would, under a message id of its own.
     pub(crate) async fn publish<M: Message>(&self, message: &M) -> Result<()> {
-        self.publish_as(Uuid::now_v7(), message).await
+        self.publish_as(id(), message).await
     }
 
     /// Publishes `message` under `message_id`.

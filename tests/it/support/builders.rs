@@ -1,17 +1,27 @@
 //! Messages as other services send them, with fresh ids unless a test says otherwise.
 
+use std::sync::LazyLock;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::tasks::{TaskAssigned, TaskChanged, TaskCompleted};
+use platform::sources::Sources;
 use uuid::Uuid;
 
-/// A working day's noon in Berlin, cut to microseconds like every timestamp on the wire.
+static SOURCES: LazyLock<Sources> = LazyLock::new(Sources::system);
+
+/// Noon of a working day in Berlin, Thursday 15 January 2026.
 pub(crate) fn noon() -> DateTime<Utc> {
-    DateTime::from_timestamp(1_795_086_000, 0).expect("a fixed instant is representable")
+    DateTime::from_timestamp(1_768_474_800, 0).expect("a fixed instant is representable")
+}
+
+/// The present instant, where a real server's clock counts.
+pub(crate) fn now() -> DateTime<Utc> {
+    SOURCES.now()
 }
 
 /// A fresh id.
 pub(crate) fn id() -> Uuid {
-    Uuid::now_v7()
+    SOURCES.new_id()
 }
 
 /// `task_uuid` was given to `assigned_to`, `seconds` after [`noon`].

@@ -8,9 +8,8 @@ use sqlx::{
     AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool, postgres::PgPoolOptions,
 };
 use url::Url;
-use uuid::Uuid;
 
-use super::environment::environment;
+use super::{builders::id, environment::environment};
 
 /// One database of one service.
 #[derive(Debug)]
@@ -26,7 +25,7 @@ impl TestDatabase {
     pub(crate) async fn create(database: Database) -> Result<Self> {
         let owner = owner_of(database);
         let template = prepare_template(database).await?;
-        let name = format!("it_{owner}_{}", Uuid::now_v7().simple());
+        let name = format!("it_{owner}_{}", id().simple());
         let mut maintenance = connect(owner).await?;
         let create = format!("CREATE DATABASE {name} TEMPLATE {template}");
         maintenance.execute(AssertSqlSafe(create)).await?;
@@ -103,7 +102,7 @@ async fn prepare_template(database: Database) -> Result<String> {
             .execute(AssertSqlSafe(format!("CREATE DATABASE {draft}")))
             .await?;
         database
-            .migrate(&environment().postgres(owner, &draft))
+            .migrate(url(owner, &draft).as_str())
             .await?;
         maintenance
             .execute(AssertSqlSafe(format!(

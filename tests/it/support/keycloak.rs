@@ -52,7 +52,7 @@ impl Keycloak {
     }
 
     /// Sends one call and demands that it succeeds.
-    async fn send(&self, method: Method, path: &str, body: &Value) -> Result<Response> {
+    pub(crate) async fn send(&self, method: Method, path: &str, body: &Value) -> Result<Response> {
         let answer = self.call(method, path).json(body).send().await?;
         ensure!(
             answer.status().is_success(),

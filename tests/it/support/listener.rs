@@ -10,7 +10,7 @@ use lapin::{
 };
 use uuid::Uuid;
 
-use super::{environment::environment, waiting::eventually};
+use super::{builders::id, environment::environment, waiting::eventually};
 
 /// A queue that dies with its connection and gets a copy of every message of one exchange.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl Listener {
         )
         .await?;
         let channel = connection.create_channel().await?;
-        let queue = format!("it.{}", Uuid::now_v7().simple());
+        let queue = format!("it.{}", id().simple());
         let options = QueueDeclareOptions {
             exclusive: true,
             ..QueueDeclareOptions::default()

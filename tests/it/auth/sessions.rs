@@ -1,0 +1,123 @@
+//! How long a session lives, and what ends it.
+
+use anyhow::{Context as _, Result};
+use chrono::TimeDelta;
+use platform::auth::session;
+use reqwest::{Method, StatusCode};
+use sea_orm::TransactionTrait;
+use serde_json::Value;
+
+use super::{
+    browser::Browser,
+    site::{Backchannel, Site},
+};
+use crate::support::waiting::until;
+
+async fn logged_in(site: &Site) -> Result<Browser> {
+    let browser = Browser::new()?;
+    let page = browser.log_in_at(&site.url("/tasks/who"), &site.visitor).await?;
+    assert_eq!(page.status, StatusCode::OK);
+    Ok(browser)
+}
+
+async fn status(site: &Site, browser: &Browser) -> Result<StatusCode> {
+    Ok(browser.get(&site.url("/tasks/who")).await?.status())
+}
+
+#[tokio::test]
+async fn a_session_ends_after_half_an_hour_without_a_request() -> Result<()> {
+    let site = Site::open(Backchannel::On).await?;
+    let browser = logged_in(&site).await?;
+    for _ in 0..3 {
+        site.clock.advance(TimeDelta::minutes(29));
+        assert_eq!(status(&site, &browser).await?, StatusCode::OK);
+    }
+    site.clock.advance(TimeDelta::minutes(31));
+    assert_eq!(status(&site, &browser).await?, StatusCode::SEE_OTHER);
+    site.close().await
+}
+
+#[tokio::test]
+async fn a_session_ends_after_ten_hours_however_busy() -> Result<()> {
+    let site = Site::open(Backchannel::On).await?;
+    let browser = logged_in(&site).await?;
+    for _ in 0..23 {
+        site.clock.advance(TimeDelta::minutes(25));
+        assert_eq!(status(&site, &browser).await?, StatusCode::OK);
+    }
+    site.clock.advance(TimeDelta::minutes(25));
+    assert_eq!(status(&site, &browser).await?, StatusCode::SEE_OTHER);
+    site.close().await
+}
+
+#[tokio::test]
+async fn a_session_that_stands_at_keycloak_is_renewed_there() -> Result<()> {
+    let site = Site::open(Backchannel::Off).await?;
+    let browser = logged_in(&site).await?;
+    let sealed = "SELECT refresh_token FROM session";
+    let before: Vec<u8> = sqlx::query_scalar(sealed).fetch_one(&site.database.owned).await?;
+    site.clock.advance(TimeDelta::minutes(6));
+    assert_eq!(status(&site, &browser).await?, StatusCode::OK);
+    until("the tokens are renewed", || async {
+        let now: Vec<u8> = sqlx::query_scalar(sealed).fetch_one(&site.database.owned).await?;
+        Ok(now != before)
+    })
+    .await?;
+    site.close().await
+}
+
+#[tokio::test]
+async fn a_session_that_is_over_at_keycloak_ends_here() -> Result<()> {
+    let site = Site::open(Backchannel::Off).await?;
+    let browser = logged_in(&site).await?;
+    let logout = format!("users/{}/logout", site.visitor.id);
+    site.keycloak.send(Method::POST, &logout, &Value::Null).await?;
+    assert_eq!(status(&site, &browser).await?, StatusCode::OK, "nobody has asked yet");
+    site.clock.advance(TimeDelta::minutes(6));
+    assert_eq!(status(&site, &browser).await?, StatusCode::OK, "the request does not wait");
+    until("the session has ended", || async { Ok(site.sessions().await? == 0) }).await?;
+    assert_eq!(status(&site, &browser).await?, StatusCode::SEE_OTHER);
+    site.close().await
+}
+
+#[tokio::test]
+async fn a_session_outlives_an_unreachable_keycloak() -> Result<()> {
+    let site = Site::open(Backchannel::Off).await?;
+    let browser = logged_in(&site).await?;
+    let cut_off = site.replica("http://127.0.0.1:1/realms/gone").await?;
+    for _ in 0..3 {
+        site.clock.advance(TimeDelta::minutes(6));
+        let who = browser.get(&format!("{cut_off}/tasks/who")).await?;
+        assert_eq!(who.status(), StatusCode::OK);
+    }
+    assert_eq!(site.sessions().await?, 1);
+    site.close().await
+}
+
+#[tokio::test]
+async fn the_news_of_a_deletion_ends_all_sessions_of_the_person() -> Result<()> {
+    let site = Site::open(Backchannel::On).await?;
+    let (laptop, phone) = (logged_in(&site).await?, logged_in(&site).await?);
+    let txn = site.db.begin().await?;
+    assert_eq!(session::end_all(&txn, site.visitor.id).await?, 2);
+    txn.commit().await?;
+    for browser in [laptop, phone] {
+        assert_eq!(status(&site, &browser).await?, StatusCode::SEE_OTHER);
+    }
+    site.close().await
+}
+
+#[tokio::test]
+async fn a_session_id_that_is_changed_or_made_up_is_none() -> Result<()> {
+    let site = Site::open(Backchannel::On).await?;
+    let browser = logged_in(&site).await?;
+    let id = browser.cookie("tasks_session").context("there is a session")?;
+    let reversed: String = id.chars().rev().collect();
+    for wrong in [reversed, format!("{id}A"), String::new(), "'; DROP TABLE session".to_owned()] {
+        browser.set_cookie("tasks_session", &wrong);
+        assert_eq!(status(&site, &browser).await?, StatusCode::SEE_OTHER, "{wrong}");
+    }
+    browser.set_cookie("tasks_session", &id);
+    assert_eq!(status(&site, &browser).await?, StatusCode::OK);
+    site.close().await
+}

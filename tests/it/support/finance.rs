@@ -1,0 +1,264 @@
+//! finance-service in the test's own process, on a database and a virtual host of its own.
+
+use std::{io::Write as _, sync::Arc};
+
+use anyhow::{Context as _, Result, ensure};
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::{
+    tasks::{Task, TaskStatus},
+    topology::Publisher,
+};
+use finance_service::{config, service};
+use lapin::message::BasicGetMessage;
+use migrations::Database;
+use platform::{
+    lifecycle::Lifecycle,
+    sources::{ManualClock, Sources},
+};
+use uuid::Uuid;
+
+use super::{
+    broker::TestBroker,
+    builders::{assigned, id, noon},
+    database::TestDatabase,
+    peers::Peers,
+    waiting::{eventually, until},
+};
+
+/// A running finance-service and everything around it.
+#[derive(Debug)]
+pub(crate) struct Finance {
+    pub(crate) database: TestDatabase,
+    pub(crate) broker: TestBroker,
+    pub(crate) peers: Peers,
+    /// The service's clock; it starts a minute after noon.
+    pub(crate) clock: ManualClock,
+    lifecycle: Lifecycle,
+    /// Stops after the service, so that its last calls are answered.
+    surroundings: Lifecycle,
+}
+
+/// The price of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct Price {
+    pub(crate) fee_cents: i64,
+    pub(crate) reward_cents: i64,
+}
+
+/// What an account's owner sees of one transfer.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct Movement {
+    kind: String,
+    task_uuid: Uuid,
+    employee: Uuid,
+    amount_cents: i64,
+    event_at: DateTime<Utc>,
+}
+
+impl Movement {
+    /// A fee charged `seconds` after noon.
+    pub(crate) fn fee(task_uuid: Uuid, employee: Uuid, amount_cents: i64, seconds: i64) -> Self {
+        Self {
+            kind: "fee".to_owned(),
+            task_uuid,
+            employee,
+            amount_cents,
+            event_at: noon() + TimeDelta::seconds(seconds),
+        }
+    }
+
+    /// A reward paid `seconds` after noon.
+    pub(crate) fn reward(task_uuid: Uuid, employee: Uuid, amount_cents: i64, seconds: i64) -> Self {
+        Self {
+            kind: "reward".to_owned(),
+            ..Self::fee(task_uuid, employee, amount_cents, seconds)
+        }
+    }
+}
+
+impl Finance {
+    /// Starts the service with nothing in its database.
+    pub(crate) async fn start() -> Result<Self> {
+        let surroundings = Lifecycle::new();
+        let finance = Self {
+            database: TestDatabase::create(Database::Finance).await?,
+            broker: TestBroker::create().await?,
+            peers: Peers::start(&surroundings).await?,
+            clock: ManualClock::new(noon() + TimeDelta::minutes(1)),
+            lifecycle: Lifecycle::new(),
+            surroundings,
+        };
+        let sources = Sources::system().with_clock(Arc::new(finance.clock.clone()));
+        service::start(finance.settings()?, sources, &finance.lifecycle).await?;
+        Ok(finance)
+    }
+
+    /// The product's defaults, but for where everything is.
+    fn settings(&self) -> Result<config::Config> {
+        let mut file = tempfile::NamedTempFile::new()?;
+        write!(
+            file,
+            r#"
+            [pages]
+            listen = "127.0.0.1:0"
+            [api]
+            listen = "127.0.0.1:0"
+            [database]
+            url = "{database}"
+            [broker]
+            url = "{broker}"
+            [identity]
+            issuer = "{issuer}"
+            machine_client_secret = "it"
+            [login]
+            web_client_secret = "it"
+            [session]
+            key = "{key}"
+            [peers.auth]
+            url = "{peers}"
+            [peers.tasks]
+            url = "{peers}"
+            "#,
+            database = self.database.application_url(),
+            broker = self.broker.url(Publisher::Finance),
+            issuer = self.peers.issuer(),
+            key = "A".repeat(43) + "=",
+            peers = self.peers.url(),
+        )?;
+        Ok(platform::config::load(config::DEFAULTS, "NOT_SET_BY_ANYBODY_", Some(file.path()))?)
+    }
+
+    /// Waits until the service has handled `messages` of the task board, each under an id of its own.
+    pub(crate) async fn applied(&self, messages: usize) -> Result<()> {
+        let messages = i64::try_from(messages)?;
+        until(&format!("{messages} messages are applied"), || async {
+            Ok(self.database.count("inbox", "consumer = 'finance.tasks'").await? == messages)
+        })
+        .await
+    }
+
+    /// Waits until everything that was published before is handled.
+    ///
+    /// The queue has one consumer, which goes by its order: what comes last is handled last.
+    pub(crate) async fn idle(&self) -> Result<()> {
+        let last = assigned(id(), id(), 0);
+        self.broker.publish(&last).await?;
+        self.until_movements(last.assigned_to, 1).await
+    }
+
+    /// Waits until an account has `count` transfers.
+    pub(crate) async fn until_movements(&self, employee: Uuid, count: usize) -> Result<()> {
+        until(&format!("{count} transfers are booked"), || async {
+            Ok(self.movements(employee).await?.len() == count)
+        })
+        .await
+    }
+
+    /// The transfers of an employee's account, oldest first.
+    pub(crate) async fn movements(&self, employee: Uuid) -> Result<Vec<Movement>> {
+        let query = "SELECT kind, task_uuid, employee, amount_cents, event_at FROM transfer
+                     WHERE employee = $1 ORDER BY event_at, kind";
+        Ok(sqlx::query_as(query).bind(employee).fetch_all(&self.database.owned).await?)
+    }
+
+    /// What an employee has, in cents; nothing when they have no account yet.
+    pub(crate) async fn balance(&self, employee: Uuid) -> Result<i64> {
+        let query = "SELECT credits_cents - debits_cents FROM employee_balance WHERE employee = $1";
+        let balance = sqlx::query_scalar(query).bind(employee).fetch_optional(&self.database.owned).await?;
+        Ok(balance.unwrap_or_default())
+    }
+
+    /// The price of a task that finance has seen.
+    pub(crate) async fn price(&self, task: Uuid) -> Result<Price> {
+        let query = "SELECT fee_cents, reward_cents FROM task_price WHERE task_uuid = $1";
+        Ok(sqlx::query_as(query).bind(task).fetch_one(&self.database.owned).await?)
+    }
+
+    /// The kinds of the parked messages.
+    pub(crate) async fn parked(&self) -> Result<Vec<String>> {
+        Ok(sqlx::query_scalar("SELECT kind FROM parked_message").fetch_all(&self.database.owned).await?)
+    }
+
+    /// Waits until `count` messages are parked.
+    pub(crate) async fn until_parked(&self, count: usize) -> Result<()> {
+        until(&format!("{count} messages are parked"), || async { Ok(self.parked().await?.len() == count) }).await
+    }
+
+    /// Waits for the only parked message and answers its kind.
+    pub(crate) async fn parked_once(&self) -> Result<String> {
+        self.until_parked(1).await?;
+        self.parked().await?.pop().context("one message is parked")
+    }
+
+    /// The task board knows an open task of that title.
+    pub(crate) fn know_task(&self, task_uuid: Uuid, title: &str) {
+        self.peers.add_task(Task {
+            task_uuid,
+            number: 1,
+            title: title.to_owned(),
+            description: String::new(),
+            reference: None,
+            status: TaskStatus::Open,
+            created_by: id(),
+            assigned_to: None,
+            created_at: noon(),
+            changed_at: noon(),
+        });
+    }
+
+    /// The title under which finance knows a task.
+    pub(crate) async fn title(&self, task: Uuid) -> Result<Option<String>> {
+        let query = "SELECT title FROM task_cache WHERE task_uuid = $1";
+        Ok(sqlx::query_scalar(query).bind(task).fetch_optional(&self.database.owned).await?)
+    }
+
+    /// Waits until finance knows a task under that title.
+    pub(crate) async fn until_title(&self, task: Uuid, title: &str) -> Result<()> {
+        until(&format!("the title is {title}"), || async {
+            Ok(self.title(task).await?.as_deref() == Some(title))
+        })
+        .await
+    }
+
+    /// Waits for a message in `queue` and takes it out.
+    pub(crate) async fn next_from(&self, queue: &str) -> Result<BasicGetMessage> {
+        eventually(&format!("a message in {queue}"), || self.broker.take(queue)).await
+    }
+
+    /// Stops the service, looks over its books, and demands that nothing is left undone.
+    pub(crate) async fn finish(self) -> Result<()> {
+        self.balances_match().await?;
+        until("the outbox is empty", || async { Ok(self.database.count("outbox", "true").await? == 0) }).await?;
+        until("no fetch is owed", || async { Ok(self.database.count("fetch_pending", "true").await? == 0) }).await?;
+        self.lifecycle.stop_and_wait().await;
+        // Prices are for tasks-service, which does not run here.
+        while self.broker.take("tasks.finance").await?.is_some() {}
+        let remaining = self.broker.remaining().await?;
+        ensure!(remaining.is_empty(), "messages remain: {remaining:?}");
+        self.surroundings.stop_and_wait().await;
+        self.broker.remove().await?;
+        self.database.remove().await
+    }
+
+    /// Every balance is the sum of its transfers, every version their number, every amount the task's price.
+    async fn balances_match(&self) -> Result<()> {
+        let differing = "
+            WITH fold AS (
+                SELECT employee, count(*) AS version,
+                       coalesce(sum(amount_cents) FILTER (WHERE credit_account = 'employee'), 0) AS credits,
+                       coalesce(sum(amount_cents) FILTER (WHERE debit_account = 'employee'), 0) AS debits
+                FROM transfer GROUP BY employee)
+            SELECT count(*) FROM fold FULL JOIN employee_balance b USING (employee)
+            WHERE (fold.credits, fold.debits, fold.version)
+                  IS DISTINCT FROM (b.credits_cents::numeric, b.debits_cents::numeric, b.version)";
+        let differing: i64 = sqlx::query_scalar(differing).fetch_one(&self.database.owned).await?;
+        ensure!(differing == 0, "{differing} balances are not the sum of their transfers");
+        let mispriced = "
+            SELECT count(*) FROM transfer t LEFT JOIN task_price p USING (task_uuid)
+            WHERE t.kind IN ('fee', 'reward')
+              AND t.amount_cents IS DISTINCT FROM CASE t.kind WHEN 'fee' THEN p.fee_cents ELSE p.reward_cents END";
+        let mispriced: i64 = sqlx::query_scalar(mispriced).fetch_one(&self.database.owned).await?;
+        ensure!(mispriced == 0, "{mispriced} transfers are not at their task's price");
+        Ok(())
+    }
+}

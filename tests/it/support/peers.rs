@@ -1,0 +1,172 @@
+//! The other services and their issuer, played by the test: they answer what they are told to.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use anyhow::Result;
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    http::StatusCode,
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use contracts::{
+    identity::{BatchGetUsers, User, UsersBatch, UsersPage},
+    tasks::{BatchGetTasks, Task, TasksBatch},
+};
+use platform::lifecycle::Lifecycle;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+/// Both peers and the issuer behind one address; clones share what they know.
+#[derive(Debug, Clone)]
+pub(crate) struct Peers {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    tasks: Mutex<HashMap<Uuid, Task>>,
+    users: Mutex<HashMap<Uuid, User>>,
+    is_down: AtomicBool,
+    requests: AtomicUsize,
+}
+
+impl Peers {
+    /// Answers on a free port until `lifecycle` stops; knows nobody and nothing yet.
+    pub(crate) async fn start(lifecycle: &Lifecycle) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let peers = Self {
+            address: listener.local_addr()?,
+            shared: Arc::default(),
+        };
+        let rest = Router::new()
+            .route("/tasks/batch-get", post(tasks))
+            .route("/users/batch-get", post(users))
+            .route("/users", get(all_users))
+            .layer(middleware::from_fn_with_state(peers.clone(), admit));
+        let router = rest
+            .route(
+                "/realms/it/.well-known/openid-configuration",
+                get(discovery),
+            )
+            .route(
+                "/realms/it/certs",
+                get(|| async { Json(json!({"keys": []})) }),
+            )
+            .route("/realms/it/token", post(token))
+            .with_state(peers.clone());
+        platform::http::serve(lifecycle, "peers", listener, router);
+        Ok(peers)
+    }
+
+    /// The address of both peers.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The issuer of their tokens.
+    pub(crate) fn issuer(&self) -> String {
+        format!("{}/realms/it", self.url())
+    }
+
+    /// From now on the task board knows `task`.
+    pub(crate) fn add_task(&self, task: Task) {
+        self.shared
+            .tasks
+            .lock()
+            .expect("no test panics here")
+            .insert(task.task_uuid, task);
+    }
+
+    /// From now on the auth bridge knows `user`.
+    pub(crate) fn add_user(&self, user: User) {
+        self.shared
+            .users
+            .lock()
+            .expect("no test panics here")
+            .insert(user.user_id, user);
+    }
+
+    /// Every request is answered with 503 from now on.
+    pub(crate) fn go_down(&self) {
+        self.shared.is_down.store(true, Ordering::SeqCst);
+    }
+
+    /// Requests are answered again.
+    pub(crate) fn come_back(&self) {
+        self.shared.is_down.store(false, Ordering::SeqCst);
+    }
+
+    /// How many requests came in so far, refused ones included.
+    pub(crate) fn requests(&self) -> usize {
+        self.shared.requests.load(Ordering::SeqCst)
+    }
+}
+
+async fn admit(State(peers): State<Peers>, request: Request, next: Next) -> Response {
+    peers.shared.requests.fetch_add(1, Ordering::SeqCst);
+    if peers.shared.is_down.load(Ordering::SeqCst) {
+        return (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "1")]).into_response();
+    }
+    next.run(request).await
+}
+
+async fn tasks(State(peers): State<Peers>, Json(wanted): Json<BatchGetTasks>) -> Json<TasksBatch> {
+    let known = peers.shared.tasks.lock().expect("no test panics here");
+    let (found, missing): (Vec<Uuid>, Vec<Uuid>) = wanted
+        .ids
+        .into_iter()
+        .partition(|id| known.contains_key(id));
+    Json(TasksBatch {
+        tasks: found.iter().map(|id| known[id].clone()).collect(),
+        missing,
+    })
+}
+
+async fn users(State(peers): State<Peers>, Json(wanted): Json<BatchGetUsers>) -> Json<UsersBatch> {
+    let known = peers.shared.users.lock().expect("no test panics here");
+    let (found, missing): (Vec<Uuid>, Vec<Uuid>) = wanted
+        .ids
+        .into_iter()
+        .partition(|id| known.contains_key(id));
+    Json(UsersBatch {
+        users: found.iter().map(|id| known[id].clone()).collect(),
+        missing,
+    })
+}
+
+async fn all_users(State(peers): State<Peers>) -> Json<UsersPage> {
+    let known = peers.shared.users.lock().expect("no test panics here");
+    Json(UsersPage {
+        users: known.values().cloned().collect(),
+        next: None,
+    })
+}
+
+async fn discovery(State(peers): State<Peers>) -> Json<Value> {
+    let issuer = peers.issuer();
+    Json(json!({
+        "issuer": issuer,
+        "authorization_endpoint": format!("{issuer}/auth"),
+        "token_endpoint": format!("{issuer}/token"),
+        "jwks_uri": format!("{issuer}/certs"),
+        "response_types_supported": ["code"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+    }))
+}
+
+async fn token() -> Json<Value> {
+    Json(json!({"access_token": "it", "token_type": "Bearer", "expires_in": 300}))
+}
