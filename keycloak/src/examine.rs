@@ -1,5 +1,7 @@
 //! What `doctor` checks: everything the bridge needs, each with one sentence when it is wrong.
 
+use std::time::Duration;
+
 use contracts::topology::Publisher;
 use migrations::Database;
 use platform::{
@@ -11,7 +13,12 @@ use platform::{
     sources::Sources,
 };
 
+use tokio::time::timeout;
+
 use crate::{admin::AdminClient, admin::Keycloak, config::Config, store::state, sync::check};
+
+/// How long the broker may take: its connections are patient and would wait for it for ever.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A fault in words, with its causes.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +74,10 @@ async fn migrations(config: &Config) -> Result<(), Fault> {
 
 async fn broker(config: &Config, sources: &Sources) -> Result<(), Fault> {
     let broker = Broker::try_new(&config.broker, Publisher::Auth, sources).map_err(Fault::of)?;
-    let missing = rabbit::missing(&broker).await.map_err(Fault::of)?;
+    let missing = timeout(PATIENCE, rabbit::missing(&broker))
+        .await
+        .map_err(|_elapsed| Fault("it does not answer".to_owned()))?
+        .map_err(Fault::of)?;
     if missing.is_empty() {
         return Ok(());
     }

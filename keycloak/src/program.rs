@@ -13,6 +13,7 @@ use platform::{
     lifecycle::Lifecycle,
     outbox::OutboxSignal,
     rabbit::{self, Broker},
+    relay,
     sources::Sources,
     telemetry::LogConfig,
 };
@@ -90,8 +91,16 @@ impl Parts {
     }
 
     fn spawn_relay(&self) -> anyhow::Result<OutboxSignal> {
-        let _broker = Broker::try_new(&self.config.broker, Publisher::Auth, &self.sources)?;
-        Ok(OutboxSignal::new())
+        let broker = Broker::try_new(&self.config.broker, Publisher::Auth, &self.sources)?;
+        let outbox = OutboxSignal::new();
+        relay::spawn(
+            &self.lifecycle,
+            &self.config.database,
+            &broker,
+            &self.sources,
+            outbox.clone(),
+        )?;
+        Ok(outbox)
     }
 
     fn spawn_sync(&self, outbox: OutboxSignal) -> anyhow::Result<()> {
@@ -111,11 +120,9 @@ impl Parts {
         );
         let stopping = self.lifecycle.stopping();
         self.lifecycle.spawn("sync", async move {
-            let lead = |leading| {
-                let syncer = &syncer;
-                async move { syncer.lead(&leading).await }
-            };
-            candidate.lead(&stopping, lead).await;
+            candidate
+                .lead(&stopping, |leading| syncer.lead(leading))
+                .await;
         });
         Ok(())
     }

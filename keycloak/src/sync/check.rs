@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::admin::{EventQuery, Keycloak, KeycloakError, RealmSettings};
+use crate::admin::{EventQuery, Keycloak, KeycloakError, Profile, RealmSettings};
 
 /// How many users are looked at to find one who holds a role; everybody holds the default ones.
 const ROLE_HOLDERS: u32 = 20;
@@ -82,7 +82,7 @@ pub(super) async fn role_holder<K: Keycloak>(keycloak: &K) -> Result<(), Unfit> 
         .await
         .map_err(lacking("view-users"))?;
     let mut is_empty = true;
-    for id in users.iter().filter_map(|user| user.person()) {
+    for id in users.iter().filter_map(Profile::person) {
         let roles = keycloak.roles(id).await.map_err(lacking("view-users"))?;
         match roles {
             Some(roles) if !roles.is_empty() => return Ok(()),

@@ -107,13 +107,11 @@ impl<K: Keycloak> Syncer<K> {
         let alarm = self
             .settle_missing(term, comparison, known.len(), missing)
             .await?;
-        match alarm {
-            Some(alarm) => tracing::error!(%alarm, "a full comparison stopped"),
-            None => tracing::info!(
-                compared = comparison.compared,
-                differences = comparison.differences,
-                "all users were compared"
-            ),
+        if let Some(alarm) = alarm {
+            tracing::error!(%alarm, "a full comparison stopped");
+        } else {
+            let (compared, differences) = (comparison.compared, comparison.differences);
+            tracing::info!(compared, differences, "all users were compared");
         }
         let txn = self.begin(term).await?;
         let alarm = alarm.map(|alarm| alarm.to_string());

@@ -36,7 +36,7 @@ impl<K: Keycloak> Syncer<K> {
     ///
     /// Failures are logged and followed by growing pauses; they end nothing, since Keycloak and the
     /// database may both be away for long.
-    pub async fn lead(&self, stopping: &CancellationToken) {
+    pub async fn lead(&self, stopping: CancellationToken) {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE, self.sources.rng());
         let mut work = Work::default();
         loop {
@@ -55,12 +55,12 @@ impl<K: Keycloak> Syncer<K> {
                         ?pause,
                         "the copy of users cannot be brought up to date"
                     );
-                    pause_after(stopping, pause).await;
+                    pause_after(&stopping, pause).await;
                     continue;
                 }
             };
             backoff.reset();
-            if !pause_after(stopping, pause).await {
+            if !pause_after(&stopping, pause).await {
                 return;
             }
         }
@@ -98,25 +98,26 @@ impl<K: Keycloak> Syncer<K> {
         Ok(term)
     }
 
-    /// A new leader compares everything once, whatever the clock says.
+    /// One step of the comparison under way, or of a new one when that is due.
     async fn compare(&self, term: Term, work: &mut Work) -> Result<Progress, SyncError> {
-        let comparison = match &mut work.comparison {
+        let mut comparison = match work.comparison.take() {
             Some(underway) => underway,
-            None => {
-                let state = state::load(&self.db).await?;
-                let is_due = reconcile::is_due(&state, &self.config, self.sources.now());
-                if work.was_compared && !is_due {
-                    return Ok(Progress::Ended);
-                }
-                work.comparison.insert(self.begin_comparison(term).await?)
-            }
+            None if self.is_comparison_due(work).await? => self.begin_comparison(term).await?,
+            None => return Ok(Progress::Ended),
         };
-        let progress = self.compare_page(term, comparison).await?;
-        if progress == Progress::Ended {
-            work.comparison = None;
+        let progress = self.compare_page(term, &mut comparison).await;
+        if matches!(progress, Ok(Progress::Ended)) {
             work.was_compared = true;
+        } else {
+            work.comparison = Some(comparison);
         }
-        Ok(progress)
+        progress
+    }
+
+    /// A new leader compares everything once, whatever the clock says.
+    async fn is_comparison_due(&self, work: &Work) -> Result<bool, SyncError> {
+        let state = state::load(&self.db).await?;
+        Ok(!work.was_compared || reconcile::is_due(&state, &self.config, self.sources.now()))
     }
 
     /// By the time of the newest event, not of the clock: looks reach back from there.
