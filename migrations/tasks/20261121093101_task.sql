@@ -35,7 +35,7 @@ CREATE INDEX task_unfinished ON task (number) WHERE state IN ('waiting', 'open')
 CREATE INDEX task_by_assignment ON task ((coalesce(assigned_at, created_at)), number);
 CREATE INDEX task_by_completion ON task (closed_at, number) WHERE state = 'completed';
 -- What one person has and did; the first also finds the tasks of somebody who was lost (T5).
-CREATE INDEX task_of_performer ON task (performer_id, assigned_at, number) WHERE state = 'open';
+CREATE INDEX task_of_performer ON task (performer_id) WHERE state = 'open';
 CREATE INDEX task_done_by_performer ON task (performer_id, closed_at, number) WHERE state = 'completed';
 -- The queue of T2: oldest first.
 CREATE INDEX task_waiting ON task (number) WHERE state = 'waiting';
@@ -85,3 +85,5 @@ CREATE TABLE task_history (
 
 GRANT SELECT, INSERT, UPDATE ON task, task_text TO tasks_app;
 GRANT SELECT, INSERT ON task_history TO tasks_app;
+-- So that `doctor` can tell with the rights of the service whether the database is up to date.
+GRANT SELECT ON _sqlx_migrations TO tasks_app;

@@ -11,7 +11,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// Whether another try may help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// The database is away for now.
     Unavailable,
     /// A fault of ours.
@@ -20,7 +20,7 @@ pub enum Failure {
 
 /// Writes the error to the log and says what kind it is.
 #[must_use]
-pub fn log(error: &StoreError) -> Failure {
+pub(crate) fn log(error: &StoreError) -> Failure {
     let is_transient = matches!(error, StoreError::Database(cause) if ErrorKind::of(cause) == ErrorKind::Transient);
     if is_transient {
         tracing::warn!(error = explain(error), "the database is away");
@@ -33,8 +33,8 @@ pub fn log(error: &StoreError) -> Failure {
 
 /// The answer of the REST interface.
 #[must_use]
-pub fn problem(error: StoreError) -> Problem {
-    match log(&error) {
+pub(crate) fn problem(error: &StoreError) -> Problem {
+    match log(error) {
         Failure::Unavailable => Problem::unavailable(RETRY_AFTER),
         Failure::Internal => Problem::internal(),
     }

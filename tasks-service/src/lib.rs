@@ -3,8 +3,12 @@
 pub mod api;
 pub mod app;
 pub mod config;
+pub mod doctor;
 pub mod domain;
 mod failure;
+mod jobs;
 pub mod messaging;
+pub mod service;
+pub mod state;
 pub mod store;
 pub mod web;

@@ -1,2 +1,55 @@
-//! Placeholder.
-fn main() {}
+//! The command line of tasks-service: `serve`, `migrate`, `doctor`.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use migrations::Database;
+use platform::{
+    cli::{self, Program},
+    doctor::Report,
+    lifecycle::Lifecycle,
+    rabbit,
+    sources::Sources,
+    telemetry::LogConfig,
+};
+use tasks_service::{
+    config::{Config, DEFAULTS, ENVIRONMENT_PREFIX},
+    doctor, service,
+};
+
+struct Tasks;
+
+impl Program for Tasks {
+    type Config = Config;
+
+    const DEFAULTS: &'static str = DEFAULTS;
+
+    const ENVIRONMENT_PREFIX: &'static str = ENVIRONMENT_PREFIX;
+
+    fn log(config: &Config) -> &LogConfig {
+        &config.log
+    }
+
+    async fn serve(config: Config, lifecycle: Lifecycle) -> anyhow::Result<()> {
+        let addresses = service::start(config, Sources::system(), &lifecycle).await?;
+        tracing::info!(pages = %addresses.pages, api = %addresses.api, "tasks-service is up");
+        Ok(())
+    }
+
+    async fn migrate(config: Config) -> anyhow::Result<()> {
+        let url = config.database.migration_url.as_ref();
+        let url = url.context("database.migration_url is not set")?;
+        Database::Tasks.migrate(url.expose()).await?;
+        rabbit::declare(&config.broker).await?;
+        Ok(())
+    }
+
+    async fn doctor(config: Config) -> Report {
+        doctor::examine(&config).await
+    }
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    cli::run::<Tasks>().await
+}

@@ -22,7 +22,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::{
-    app::App,
+    app::{App, status_of},
     failure,
     store::{self, export::Exported},
 };
@@ -75,7 +75,7 @@ async fn read(
     let id = Uuid::parse_str(&uuid).map_err(|_error| Problem::not_found())?;
     let found = store::export::by_ids(&app.db, vec![id])
         .await
-        .map_err(failure::problem)?;
+        .map_err(|error| failure::problem(&error))?;
     found
         .into_iter()
         .next()
@@ -97,8 +97,8 @@ async fn batch_get(
     }
     let found = store::export::by_ids(&app.db, ids.clone())
         .await
-        .map_err(failure::problem)?;
-    let known: HashSet<Uuid> = found.iter().map(|task| task.id).collect();
+        .map_err(|error| failure::problem(&error))?;
+    let known: HashSet<Uuid> = found.iter().map(|task| task.task.id.0).collect();
     let mut seen = known.clone();
     Ok(Json(TasksBatch {
         tasks: found.into_iter().map(Task::from).collect(),
@@ -120,11 +120,14 @@ async fn list(
 ) -> Result<Json<TasksPage>, Problem> {
     let Query(query) = query.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
     let limit = query.limit.unwrap_or(MAX_PAGE).clamp(1, MAX_PAGE);
-    let found = store::export::after(&app.db, query.after, limit)
+    let mut found = store::export::after(&app.db, query.after, limit + 1)
         .await
-        .map_err(failure::problem)?;
-    let is_full = u32::try_from(found.len()) == Ok(limit);
-    let next = found.last().filter(|_| is_full).map(|task| task.id);
+        .map_err(|error| failure::problem(&error))?;
+    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = found.len() > wanted;
+    found.truncate(wanted);
+    let last = found.last().filter(|_| has_more);
+    let next = last.map(|task| task.task.id.0);
     Ok(Json(TasksPage {
         tasks: found.into_iter().map(Task::from).collect(),
         next,
@@ -134,16 +137,16 @@ async fn list(
 impl From<Exported> for Task {
     fn from(task: Exported) -> Self {
         Self {
-            task_uuid: task.id,
-            number: task.number,
+            task_uuid: task.task.id.0,
+            number: task.number.get(),
             title: task.title,
             description: task.description,
             reference: task.reference,
-            status: task.state.into(),
-            created_by: task.author_id,
-            assigned_to: task.performer_id,
-            created_at: task.created_at,
-            changed_at: task.last_event_at,
+            status: status_of(task.task.state),
+            created_by: task.task.author.0,
+            assigned_to: task.task.performer().map(|user| user.0),
+            created_at: task.task.created_at,
+            changed_at: task.task.last_event_at,
         }
     }
 }

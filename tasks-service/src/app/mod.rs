@@ -1,6 +1,8 @@
 //! What the service can do: one transaction per command, and the questions its pages ask.
 
+pub mod board;
 pub mod command;
+pub mod detail;
 pub mod file;
 pub mod performers;
 pub mod redraw;
@@ -12,7 +14,7 @@ use platform::{outbox::OutboxSignal, signal::Signal, sources::Sources};
 use sea_orm::DatabaseConnection;
 
 use self::performers::Performers;
-use crate::{domain::assignment::Eligibility, store::entity::Phase};
+use crate::domain::{assignment::Eligibility, task::State};
 
 /// What every command needs; cheap to clone, clones share their state.
 #[derive(Debug, Clone)]
@@ -28,13 +30,13 @@ pub struct App {
     pub performers: Performers,
 }
 
-impl From<Phase> for TaskStatus {
-    fn from(phase: Phase) -> Self {
-        match phase {
-            Phase::Waiting => Self::Waiting,
-            Phase::Open => Self::Open,
-            Phase::Completed => Self::Completed,
-            Phase::Cancelled => Self::Cancelled,
-        }
+/// The state of a task as contracts and pages name it.
+#[must_use]
+pub fn status_of(state: State) -> TaskStatus {
+    match state {
+        State::Waiting => TaskStatus::Waiting,
+        State::Open(_) => TaskStatus::Open,
+        State::Completed { .. } => TaskStatus::Completed,
+        State::Cancelled { .. } => TaskStatus::Cancelled,
     }
 }

@@ -1,3 +1,4 @@
 //! What leaves the service as messages, and what comes in.
 
+pub mod consume;
 pub mod publish;

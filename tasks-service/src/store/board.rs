@@ -2,12 +2,16 @@
 //!
 //! By hand: each list must run along one index of `migrations/tasks`, whose predicates are literals.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
-use uuid::Uuid;
 
-use super::{StoreError, entity::Phase, sql::statement};
-use crate::domain::id::{TaskNumber, UserId};
+use super::{StoreError, entity::task, people::Named, sql::statement, tasks::number_of};
+use crate::domain::{
+    id::{TaskNumber, UserId},
+    task::Task,
+};
 
 /// Counting stops here: more is "10,000 and more" to a person, and costs milliseconds to the board.
 pub const COUNT_LIMIT: i64 = 10_000;
@@ -54,6 +58,31 @@ pub struct Cursor {
     pub number: TaskNumber,
 }
 
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.at {
+            Some(at) => write!(f, "{}_{}", at.timestamp_micros(), self.number.get()),
+            None => write!(f, "{}", self.number.get()),
+        }
+    }
+}
+
+impl Cursor {
+    /// Reads what [`Display`](fmt::Display) wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (at, number) = match text.split_once('_') {
+            Some((micros, number)) => {
+                let at = DateTime::from_timestamp_micros(micros.parse().ok()?)?;
+                (Some(at), number)
+            }
+            None => (None, text),
+        };
+        let number = TaskNumber::try_new(number.parse().ok()?).ok()?;
+        Some(Self { at, number })
+    }
+}
+
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
@@ -65,22 +94,54 @@ pub struct Query {
 }
 
 /// A task in a list.
-#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
-pub struct Row {
-    pub id: Uuid,
-    pub number: i64,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub task: Task,
+    pub number: TaskNumber,
     pub title: String,
     pub reference: Option<String>,
-    pub state: Phase,
-    pub author_id: Uuid,
-    pub performer_id: Option<Uuid>,
-    /// Empty where the local copy does not know the performer yet.
-    pub performer_first_name: Option<String>,
-    pub performer_last_name: Option<String>,
-    pub performer_username: Option<String>,
-    pub assigned_at: Option<DateTime<Utc>>,
-    pub closed_at: Option<DateTime<Utc>>,
-    pub created_at: DateTime<Utc>,
+    /// The name of its performer, when the local copy knows it.
+    pub performer: Option<Named>,
+}
+
+#[derive(Debug, FromQueryResult)]
+struct Row {
+    #[sea_orm(nested)]
+    task: task::Model,
+    title: String,
+    reference: Option<String>,
+    username: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+}
+
+impl TryFrom<Row> for Listed {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let name = (
+            row.task.performer_id,
+            row.username,
+            row.first_name,
+            row.last_name,
+        );
+        let performer = match name {
+            (Some(user_id), Some(username), Some(first_name), Some(last_name)) => Some(Named {
+                user_id,
+                username,
+                first_name,
+                last_name,
+            }),
+            _ => None,
+        };
+        Ok(Self {
+            number: number_of(row.task.id, row.task.number)?,
+            task: row.task.try_into()?,
+            title: row.title,
+            reference: row.reference,
+            performer,
+        })
+    }
 }
 
 /// How many tasks each view has under the same filter, each up to [`COUNT_LIMIT`] + 1.
@@ -94,7 +155,7 @@ pub struct Counts {
 /// Rows of one page, and where the next begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    pub rows: Vec<Row>,
+    pub rows: Vec<Listed>,
     pub next: Option<Cursor>,
 }
 
@@ -108,11 +169,8 @@ pub async fn page(db: &impl ConnectionTrait, query: &Query) -> Result<Page, Stor
         conditions.after(key, cursor);
     }
     let sql = format!(
-        "SELECT task.id, task.number, task_text.title, task_text.reference, task.state, \
-             task.author_id, task.performer_id, task.assigned_at, task.closed_at, task.created_at, \
-             performer.first_name AS performer_first_name, \
-             performer.last_name AS performer_last_name, \
-             performer.username AS performer_username \
+        "SELECT task.*, task_text.title, task_text.reference, \
+             performer.username, performer.first_name, performer.last_name \
          FROM task JOIN task_text ON task_text.task_id = task.id \
          LEFT JOIN user_cache AS performer ON performer.user_id = task.performer_id \
          WHERE {conditions} ORDER BY {order} LIMIT {limit}",
@@ -121,14 +179,18 @@ pub async fn page(db: &impl ConnectionTrait, query: &Query) -> Result<Page, Stor
         limit = u64::from(query.limit) + 1,
     );
     let statement = statement(&sql, conditions.values);
-    let mut rows = Row::find_by_statement(statement).all(db).await?;
+    let rows = Row::find_by_statement(statement).all(db).await?;
+    let mut rows: Vec<Listed> = rows
+        .into_iter()
+        .map(Listed::try_from)
+        .collect::<Result<_, _>>()?;
     let wanted = usize::try_from(query.limit).unwrap_or(usize::MAX);
     let has_more = rows.len() > wanted;
     rows.truncate(wanted);
     let next = rows
         .last()
         .filter(|_| has_more)
-        .and_then(|row| key.cursor_of(row));
+        .map(|row| key.cursor_of(row));
     Ok(Page { rows, next })
 }
 
@@ -218,15 +280,16 @@ impl SortKey {
         }
     }
 
-    fn cursor_of(self, row: &Row) -> Option<Cursor> {
+    fn cursor_of(self, row: &Listed) -> Cursor {
         let at = match self.column {
             Column::Number => None,
-            Column::Assigned => Some(row.assigned_at.unwrap_or(row.created_at)),
-            Column::Closed => row.closed_at,
+            Column::Assigned => Some(row.task.assigned_at().unwrap_or(row.task.created_at)),
+            Column::Closed => row.task.closed_at(),
         };
-        TaskNumber::try_new(row.number)
-            .ok()
-            .map(|number| Cursor { at, number })
+        Cursor {
+            at,
+            number: row.number,
+        }
     }
 }
 
@@ -339,6 +402,27 @@ mod tests {
     #[test]
     fn a_search_takes_wildcards_literally() {
         assert_eq!(contains("50%_\\"), "%50\\%\\_\\\\%");
+    }
+
+    #[test]
+    fn a_cursor_reads_back_what_it_writes_and_nothing_else() {
+        let number = TaskNumber::try_new(7).unwrap();
+        for at in [None, DateTime::from_timestamp_micros(1_800_000_000_000_001)] {
+            let cursor = Cursor { at, number };
+            assert_eq!(Cursor::parse(&cursor.to_string()), Some(cursor));
+        }
+        for text in [
+            "",
+            "_",
+            "0",
+            "-1",
+            "7_",
+            "x_7",
+            "99999999999999999999_7",
+            "7 OR 1=1",
+        ] {
+            assert_eq!(Cursor::parse(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -1,24 +1,28 @@
 //! Tasks as the REST interface hands them to other services.
 
-use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 use uuid::Uuid;
 
-use super::{StoreError, entity::Phase, sql::statement};
+use super::{StoreError, entity::task, sql::statement, tasks::number_of};
+use crate::domain::{id::TaskNumber, task::Task};
 
 /// Everything other services may know of a task.
-#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exported {
-    pub id: Uuid,
-    pub number: i64,
+    pub task: Task,
+    pub number: TaskNumber,
     pub title: String,
     pub description: String,
     pub reference: Option<String>,
-    pub state: Phase,
-    pub author_id: Uuid,
-    pub performer_id: Option<Uuid>,
-    pub created_at: DateTime<Utc>,
-    pub last_event_at: DateTime<Utc>,
+}
+
+#[derive(Debug, FromQueryResult)]
+struct Row {
+    #[sea_orm(nested)]
+    task: task::Model,
+    title: String,
+    description: String,
+    reference: Option<String>,
 }
 
 /// Those of `ids` that exist, in no particular order.
@@ -55,12 +59,25 @@ async fn read<const N: usize>(
     values: [Value; N],
 ) -> Result<Vec<Exported>, StoreError> {
     let sql = format!(
-        "SELECT task.id, task.number, task_text.title, task_text.description, \
-             task_text.reference, task.state, task.author_id, task.performer_id, \
-             task.created_at, task.last_event_at \
+        "SELECT task.*, task_text.title, task_text.description, task_text.reference \
          FROM task JOIN task_text ON task_text.task_id = task.id {rest}"
     );
-    Ok(Exported::find_by_statement(statement(&sql, values))
+    let rows = Row::find_by_statement(statement(&sql, values))
         .all(db)
-        .await?)
+        .await?;
+    rows.into_iter().map(Exported::try_from).collect()
+}
+
+impl TryFrom<Row> for Exported {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            number: number_of(row.task.id, row.task.number)?,
+            task: row.task.try_into()?,
+            title: row.title,
+            description: row.description,
+            reference: row.reference,
+        })
+    }
 }

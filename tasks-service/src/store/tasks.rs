@@ -267,29 +267,11 @@ impl StateColumns {
     fn of(state: State) -> Self {
         let (phase, assignment, closed_at) = match state {
             State::Waiting => (Phase::Waiting, None, None),
-            State::Open {
-                performer,
-                assigned_at,
-            } => (
-                Phase::Open,
-                Some(Assignment {
-                    performer,
-                    assigned_at,
-                }),
-                None,
-            ),
+            State::Open(assignment) => (Phase::Open, Some(assignment), None),
             State::Completed {
-                performer,
-                assigned_at,
+                assignment,
                 completed_at,
-            } => (
-                Phase::Completed,
-                Some(Assignment {
-                    performer,
-                    assigned_at,
-                }),
-                Some(completed_at),
-            ),
+            } => (Phase::Completed, Some(assignment), Some(completed_at)),
             State::Cancelled { last, cancelled_at } => (Phase::Cancelled, last, Some(cancelled_at)),
         };
         Self {
@@ -314,27 +296,9 @@ impl TryFrom<task::Model> for Task {
             });
         let state = match (row.state, assignment, row.closed_at) {
             (Phase::Waiting, None, None) => State::Waiting,
-            (
-                Phase::Open,
-                Some(Assignment {
-                    performer,
-                    assigned_at,
-                }),
-                None,
-            ) => State::Open {
-                performer,
-                assigned_at,
-            },
-            (
-                Phase::Completed,
-                Some(Assignment {
-                    performer,
-                    assigned_at,
-                }),
-                Some(completed_at),
-            ) => State::Completed {
-                performer,
-                assigned_at,
+            (Phase::Open, Some(assignment), None) => State::Open(assignment),
+            (Phase::Completed, Some(assignment), Some(completed_at)) => State::Completed {
+                assignment,
                 completed_at,
             },
             (Phase::Cancelled, last, Some(cancelled_at)) => State::Cancelled { last, cancelled_at },

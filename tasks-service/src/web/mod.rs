@@ -1,3 +1,58 @@
 //! Pages for people: handlers that extract, call one function of `app` and render a view.
 
+mod board;
+mod change;
+mod convert;
+mod file;
+mod task;
 pub mod views;
+mod visitor;
+
+use axum::{
+    Router,
+    http::HeaderValue,
+    middleware,
+    response::{Redirect, Response},
+    routing::{get, post},
+};
+use platform::{
+    auth, http,
+    ui::{self, PageProblem},
+};
+
+use self::visitor::Visitor;
+use crate::state::{BASE, PageState};
+
+/// Everything below `/tasks`, with the content policy of its pages.
+pub fn router(state: PageState, content_security_policy: HeaderValue) -> Router {
+    let pages = Router::new()
+        .route("/", get(board::all).post(file::create))
+        .route("/home", get(home))
+        .route("/mine", get(board::mine))
+        .route("/new", get(file::form))
+        .route("/{task}", get(task::page))
+        .route("/{task}/complete", post(change::complete))
+        .route("/{task}/assign", get(change::assign_form).post(change::assign))
+        .route("/{task}/edit", get(change::edit_form).post(change::edit))
+        .route("/{task}/cancel", get(change::cancel_form).post(change::cancel))
+        .fallback(not_found)
+        .with_state(state.clone());
+    let router = Router::new()
+        .nest(BASE, pages.merge(auth::web::router(state.auth)))
+        .merge(ui::assets::router(BASE))
+        .layer(middleware::from_fn(ui::forget_shown_toast));
+    http::with_defaults(
+        http::with_page_headers(router, content_security_policy),
+        state.app.sources,
+    )
+}
+
+/// `GET /tasks/home`: the board for those who lead, their own tasks for everybody else.
+async fn home(visitor: Visitor) -> Redirect {
+    let roles: Vec<_> = visitor.principal.roles().iter().copied().collect();
+    Redirect::to(ui::home(&roles))
+}
+
+async fn not_found(visitor: Visitor) -> Response {
+    visitor.refuse(PageProblem::not_found())
+}

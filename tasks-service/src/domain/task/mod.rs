@@ -19,14 +19,10 @@ pub enum State {
     /// Nobody is eligible; it is handed out as soon as somebody is.
     Waiting,
     /// With a performer.
-    Open {
-        performer: UserId,
-        assigned_at: DateTime<Utc>,
-    },
+    Open(Assignment),
     /// Done; the last performer earns the reward whoever marked it.
     Completed {
-        performer: UserId,
-        assigned_at: DateTime<Utc>,
+        assignment: Assignment,
         completed_at: DateTime<Utc>,
     },
     /// Called off, with whoever had it last.
@@ -86,6 +82,15 @@ pub enum Refusal {
     ChangedMeanwhile,
 }
 
+/// What somebody may do with a task now (T4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rights {
+    pub complete: bool,
+    pub assign: bool,
+    pub edit: bool,
+    pub cancel: bool,
+}
+
 impl Task {
     /// Files a new task, with its first performer or waiting for one. The two events differ in time.
     ///
@@ -135,18 +140,18 @@ impl Task {
             return Err(Refusal::NotAllowed);
         }
         match self.state {
-            State::Open {
-                performer,
-                assigned_at,
-            } => {
+            State::Open(assignment) => {
                 let at = self.next_instant(now);
                 self.state = State::Completed {
-                    performer,
-                    assigned_at,
+                    assignment,
                     completed_at: at,
                 };
-                let fact = Fact::Completed { performer };
-                Ok(Outcome::Applied(self.record(at, by.into(), fact)))
+                let performer = assignment.performer;
+                Ok(Outcome::Applied(self.record(
+                    at,
+                    by.into(),
+                    Fact::Completed { performer },
+                )))
             }
             State::Completed { .. } => Ok(Outcome::AlreadyApplied),
             State::Cancelled { .. } => Err(Refusal::Cancelled),
@@ -159,13 +164,7 @@ impl Task {
         self.allow_author_or_lead(by)?;
         let last = match self.state {
             State::Waiting => None,
-            State::Open {
-                performer,
-                assigned_at,
-            } => Some(Assignment {
-                performer,
-                assigned_at,
-            }),
+            State::Open(assignment) => Some(assignment),
             State::Cancelled { .. } => return Ok(Outcome::AlreadyApplied),
             State::Completed { .. } => return Err(Refusal::Completed),
         };
@@ -280,13 +279,48 @@ impl Task {
         }
     }
 
+    /// What the caller may do, for showing the buttons that work and no others.
+    #[must_use]
+    pub fn rights(&self, by: Caller) -> Rights {
+        let is_unfinished = self.ensure_unfinished().is_ok();
+        let may_change = is_unfinished && self.allow_author_or_lead(by).is_ok();
+        let mut trial = *self;
+        let completion = trial.complete(by, self.last_event_at);
+        Rights {
+            complete: matches!(completion, Ok(Outcome::Applied(_))),
+            assign: is_unfinished && allow_lead(by).is_ok(),
+            edit: may_change,
+            cancel: may_change,
+        }
+    }
+
     /// Who has the task, or had it last.
     #[must_use]
     pub fn performer(&self) -> Option<UserId> {
+        self.assignment().map(|assignment| assignment.performer)
+    }
+
+    /// When its performer got it.
+    #[must_use]
+    pub fn assigned_at(&self) -> Option<DateTime<Utc>> {
+        self.assignment().map(|assignment| assignment.assigned_at)
+    }
+
+    /// When it was completed or cancelled.
+    #[must_use]
+    pub fn closed_at(&self) -> Option<DateTime<Utc>> {
+        match self.state {
+            State::Waiting | State::Open(_) => None,
+            State::Completed { completed_at, .. } => Some(completed_at),
+            State::Cancelled { cancelled_at, .. } => Some(cancelled_at),
+        }
+    }
+
+    fn assignment(&self) -> Option<Assignment> {
         match self.state {
             State::Waiting => None,
-            State::Open { performer, .. } | State::Completed { performer, .. } => Some(performer),
-            State::Cancelled { last, .. } => last.map(|assignment| assignment.performer),
+            State::Open(assignment) | State::Completed { assignment, .. } => Some(assignment),
+            State::Cancelled { last, .. } => last,
         }
     }
 
@@ -299,10 +333,10 @@ impl Task {
     ) -> Event {
         let at = self.next_instant(now);
         let previous = self.performer();
-        self.state = State::Open {
+        self.state = State::Open(Assignment {
             performer,
             assigned_at: at,
-        };
+        });
         self.record(
             at,
             actor,
@@ -339,7 +373,7 @@ impl Task {
 
     fn ensure_unfinished(&self) -> Result<(), Refusal> {
         match self.state {
-            State::Waiting | State::Open { .. } => Ok(()),
+            State::Waiting | State::Open(_) => Ok(()),
             State::Completed { .. } => Err(Refusal::Completed),
             State::Cancelled { .. } => Err(Refusal::Cancelled),
         }

@@ -30,11 +30,11 @@ fn manager() -> Caller {
     }
 }
 
-fn draw_of(performer: UserId) -> Option<Draw> {
-    Some(Draw {
+fn draw_of(performer: UserId) -> Draw {
+    Draw {
         performer,
         candidates: 3,
-    })
+    }
 }
 
 fn file(pick: Pick) -> (Task, Vec<Event>) {
@@ -46,7 +46,7 @@ fn waiting() -> Task {
 }
 
 fn open() -> Task {
-    file(Pick::Drawn(draw_of(PERFORMER))).0
+    file(Pick::Drawn(Some(draw_of(PERFORMER)))).0
 }
 
 fn completed() -> Task {
@@ -75,13 +75,13 @@ fn verdict(result: Result<Outcome, Refusal>) -> Result<&'static str, Refusal> {
 
 #[test]
 fn a_new_task_is_filed_and_then_assigned_a_microsecond_later() {
-    let (task, events) = file(Pick::Drawn(draw_of(PERFORMER)));
+    let (task, events) = file(Pick::Drawn(Some(draw_of(PERFORMER))));
     assert_eq!(
         task.state,
-        State::Open {
+        State::Open(Assignment {
             performer: PERFORMER,
             assigned_at: at(1)
-        }
+        })
     );
     let times: Vec<_> = events.iter().map(|event| event.at).collect();
     assert_eq!(times, [at(0), at(1)]);
@@ -120,15 +120,15 @@ fn a_draw_asked_for_twice_by_one_form_happens_once() {
     let mut task = open();
     let seen = task.last_event_at;
     assert_eq!(
-        verdict(task.redraw_for(manager(), draw_of(OTHER), seen, at(20))),
+        verdict(task.redraw_for(manager(), Some(draw_of(OTHER)), seen, at(20))),
         Ok("applied")
     );
-    let again = task.redraw_for(manager(), draw_of(PERFORMER), seen, at(21));
+    let again = task.redraw_for(manager(), Some(draw_of(PERFORMER)), seen, at(21));
     assert_eq!(again, Err(Refusal::ChangedMeanwhile));
     let seen = task.last_event_at;
     let nobody = task.redraw_for(manager(), None, seen, at(22));
     assert_eq!(nobody, Err(Refusal::NobodyEligible));
-    let member = task.redraw_for(member(AUTHOR), draw_of(OTHER), seen, at(23));
+    let member = task.redraw_for(member(AUTHOR), Some(draw_of(OTHER)), seen, at(23));
     assert_eq!(member, Err(Refusal::NotAllowed));
 }
 
@@ -216,14 +216,14 @@ fn choosing_the_one_who_has_the_task_changes_nothing() {
 #[test]
 fn drawing_the_same_person_again_is_a_new_assignment() {
     let mut task = open();
-    let outcome = task.redraw(draw_of(PERFORMER), Cause::PerformerLost, at(20));
+    let outcome = task.redraw(Some(draw_of(PERFORMER)), Cause::PerformerLost, at(20));
     assert_eq!(verdict(outcome), Ok("applied"));
     assert_eq!(
         task.state,
-        State::Open {
+        State::Open(Assignment {
             performer: PERFORMER,
             assigned_at: at(20)
-        }
+        })
     );
 }
 
@@ -255,6 +255,22 @@ fn an_edit_that_changes_no_text_is_no_event() {
         Ok(Outcome::AlreadyApplied)
     );
     assert_eq!(task, open());
+}
+
+#[test]
+fn rights_are_what_the_commands_then_do() {
+    let works = |result| matches!(result, Ok(Outcome::Applied(_)));
+    for caller in [manager(), member(AUTHOR), member(PERFORMER), member(OTHER)] {
+        for task in states() {
+            let expected = Rights {
+                complete: works({ task }.complete(caller, at(20))),
+                assign: works({ task }.assign(caller, OTHER, at(20))),
+                edit: works({ task }.edit(caller, vec![Field::Title], at(20))),
+                cancel: works({ task }.cancel(caller, at(20))),
+            };
+            assert_eq!(task.rights(caller), expected, "{caller:?} {task:?}");
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -303,9 +319,9 @@ fn give(task: &mut Task, command: Command, now: DateTime<Utc>) -> Result<Outcome
         Command::Edit(by, fields) => task.edit(by, fields, now),
         Command::Assign(by, person) => task.assign(by, person, now),
         Command::RedrawFor(by, person) => {
-            task.redraw_for(by, draw_of(person), task.last_event_at, now)
+            task.redraw_for(by, Some(draw_of(person)), task.last_event_at, now)
         }
-        Command::Redraw(person) => task.redraw(person.and_then(draw_of), Cause::PerformerLost, now),
+        Command::Redraw(person) => task.redraw(person.map(draw_of), Cause::PerformerLost, now),
     }
 }
 

@@ -1,0 +1,79 @@
+//! Everything that runs beside requests, in one list. All of it may run in several replicas at once,
+//! and may die at any point.
+
+mod redraw;
+
+use std::sync::Arc;
+
+use contracts::topology::TASKS_AUTH;
+use platform::{
+    auth::{Issuer, MachineAuth, WebAuth},
+    consumer::{self, ConsumerContext, ConsumerOptions},
+    db::DatabaseConfig,
+    fetch, inbox,
+    lifecycle::Lifecycle,
+    peer::PeerClient,
+    people::{self, PeopleHandler, UserFetcher},
+    rabbit::Broker,
+    relay,
+    signal::Signal,
+};
+
+use crate::{
+    app::App,
+    messaging::consume::{PeopleWatch, PriceHandler},
+};
+
+/// What the jobs work with.
+#[derive(Debug)]
+pub(crate) struct Jobs {
+    pub(crate) app: App,
+    pub(crate) database: DatabaseConfig,
+    pub(crate) broker: Broker,
+    pub(crate) issuer: Issuer,
+    pub(crate) auth: WebAuth,
+    pub(crate) machines: MachineAuth,
+    pub(crate) users: PeerClient,
+}
+
+/// Starts all of them.
+pub(crate) fn spawn_all(lifecycle: &Lifecycle, jobs: Jobs) -> anyhow::Result<()> {
+    let App { db, sources, .. } = &jobs.app;
+    let outbox = jobs.app.outbox.clone();
+    relay::spawn(lifecycle, &jobs.database, &jobs.broker, sources, outbox)?;
+
+    let context = ConsumerContext {
+        broker: jobs.broker.clone(),
+        db: db.clone(),
+        sources: sources.clone(),
+        options: ConsumerOptions::default(),
+    };
+    consumer::spawn(lifecycle, &context, PriceHandler);
+
+    let fetches = Signal::new();
+    let watch = Arc::new(PeopleWatch::new(jobs.app.people_changed.clone()));
+    let people = PeopleHandler::new(
+        TASKS_AUTH,
+        sources.clone(),
+        fetches.clone(),
+        Arc::clone(&watch),
+    );
+    consumer::spawn(lifecycle, &context, people);
+    let users = Arc::new(jobs.users);
+    let fetcher = UserFetcher::new(Arc::clone(&users), sources.clone(), watch);
+    fetch::spawn(
+        lifecycle,
+        db.clone(),
+        sources.clone(),
+        fetches.clone(),
+        fetcher,
+    );
+    people::spawn_reconciliation(lifecycle, db.clone(), sources.clone(), users, fetches);
+
+    redraw::spawn(lifecycle, jobs.app.clone());
+    inbox::spawn_prune(lifecycle, db.clone(), sources.clone());
+    jobs.auth.spawn_housekeeping(lifecycle);
+    jobs.machines.spawn_housekeeping(lifecycle);
+    jobs.issuer.spawn_refresh(lifecycle);
+    Ok(())
+}
