@@ -226,3 +226,76 @@ impl IntoResponse for PlainProblem {
         self.problem.respond(&self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::{TimeZone, Utc};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::ui::{Person, Site, Theme, Viewer, Visit, html_check::findings};
+
+    fn shell() -> Shell {
+        let site = Site {
+            base: "/tasks",
+            time_zone: chrono_tz::UTC,
+            profile_url: None,
+        };
+        let viewer = Viewer {
+            person: Person::new(Uuid::from_u128(1), "<b>Mara</b>"),
+            roles: Vec::new(),
+            csrf_token: "\"><i>".to_owned(),
+        };
+        let now = Utc.with_ymd_and_hms(2026, 11, 19, 13, 46, 0).unwrap();
+        Shell::new(&site, Visit::default(), viewer, now)
+    }
+
+    fn problems() -> [PageProblem; 8] {
+        [
+            PageProblem::not_found(),
+            PageProblem::forbidden("Only <b>accountants</b> see it."),
+            PageProblem::stale_form(),
+            PageProblem::conflict("<i>No</i>"),
+            PageProblem::too_many_requests(Duration::from_secs(3)),
+            PageProblem::unavailable(),
+            PageProblem::sign_in_unavailable(),
+            PageProblem::internal("<u>1</u>"),
+        ]
+    }
+
+    #[test]
+    fn every_problem_keeps_the_rules_of_pages() {
+        for problem in problems() {
+            let within = problem.clone().within(shell()).render().unwrap();
+            let frame = Frame::new("/tasks", Theme::Dark);
+            let plain = problem.clone().plain(frame, "/tasks").render().unwrap();
+            for html in [within, plain] {
+                assert_eq!(findings(&html), Vec::<String>::new(), "{}", problem.title);
+                for raw in ["<b>", "<i>", "<u>"] {
+                    assert!(!html.contains(raw), "{raw} in {}", problem.title);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn outages_load_again_by_themselves() {
+        let frame = Frame::new("/finance", Theme::System);
+        let page = PageProblem::sign_in_unavailable().plain(frame, "/finance/me");
+        let html = page.render().unwrap();
+        assert!(html.contains("<meta http-equiv=\"refresh\" content=\"5\">"));
+        let response = page.into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "5");
+    }
+
+    #[test]
+    fn an_error_shows_its_number_and_nothing_else() {
+        let html = PageProblem::internal("0190-abc")
+            .within(shell())
+            .render()
+            .unwrap();
+        assert!(html.contains("<code>0190-abc</code>"));
+        assert!(!html.contains("refresh"));
+    }
+}

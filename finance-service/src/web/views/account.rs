@@ -80,7 +80,7 @@ impl Entry {
         match &self.kind {
             EntryKind::Fee => "Fee for the assignment",
             EntryKind::Reward => "Reward for doing it",
-            EntryKind::Payout => "Paid out",
+            EntryKind::Payout => "The closing of the day paid the balance",
             EntryKind::Correction { reason } => reason,
         }
     }

@@ -195,7 +195,7 @@ fn hostile_account() -> AccountPage {
     };
     AccountPage {
         shell: shell_of(HOSTILE),
-        balance: Money::new(1, HOSTILE),
+        balance: Money::new(1, "<b>"),
         next: Some(HOSTILE.to_owned()),
         entries,
         ..account()

@@ -575,8 +575,8 @@ fn hostile_task() -> TaskPage {
             ),
         ],
         price: Some(Price {
-            fee: Money::new(1, HOSTILE),
-            reward: Money::new(1, HOSTILE),
+            fee: Money::new(1, "<b>"),
+            reward: Money::new(1, "<b>"),
             assignments: 1,
         }),
         ..task_of_manager()
