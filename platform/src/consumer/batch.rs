@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use contracts::topology::{ConsumerQueue, queues_exchange, retry_queue};
 use sea_orm::{DatabaseTransaction, TransactionTrait};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -20,6 +20,9 @@ use crate::{
     parked::{self, NewParked, ParkKind},
     rabbit::{ConfirmedPublisher, LinkError, Outgoing},
 };
+
+/// How long one transaction may take; longer means that the database is gone without a word.
+const TRANSACTION_LIMIT: Duration = Duration::from_secs(30);
 
 /// The message, why it is parked, and the words for a person.
 type Parking<'a> = (&'a Incoming, ParkKind, String);
@@ -79,7 +82,9 @@ impl<H: BatchHandler> Apply for MessageProcessor<H> {
     async fn apply(&self, messages: &[Incoming]) -> Attempt<HandlerError, Interrupted> {
         let mut patience = self.patience();
         loop {
-            let error = match self.apply_once(messages).await {
+            let outcome = timeout(TRANSACTION_LIMIT, self.apply_once(messages)).await;
+            let silent = |_elapsed| Err(HandlerError::Unavailable("the database".to_owned()));
+            let error = match outcome.unwrap_or_else(silent) {
                 Ok(()) => return Attempt::Done,
                 Err(error) if !error.is_transient() => return Attempt::Failed(error),
                 Err(error) => error,
