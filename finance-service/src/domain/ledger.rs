@@ -52,6 +52,12 @@ pub enum Refusal {
         /// The date it carries.
         at: DateTime<Utc>,
     },
+    /// No exchange is that old: the sender's clock was never set, or the date is garbage.
+    #[error("dated {at}, before 1970")]
+    BeforeTime {
+        /// The date it carries.
+        at: DateTime<Utc>,
+    },
     /// A task is completed once; this completion names another performer or another time.
     #[error("task {task} is already completed by {performer} at {at}")]
     SecondCompletion {
@@ -98,13 +104,17 @@ pub struct Completion {
 }
 
 impl TaskFact {
-    /// Refuses a fact that is dated too far ahead of `now`.
+    /// Refuses a fact whose date cannot be true as seen from `now`. There is no other limit of age:
+    /// what is late is booked (DESIGN.md M9).
     ///
     /// # Errors
-    /// [`Refusal::InTheFuture`].
+    /// [`Refusal::InTheFuture`], [`Refusal::BeforeTime`].
     pub fn admit(&self, now: DateTime<Utc>) -> Result<(), Refusal> {
         if self.at.signed_duration_since(now) > CLOCK_TOLERANCE {
             return Err(Refusal::InTheFuture { at: self.at });
+        }
+        if self.at < DateTime::UNIX_EPOCH {
+            return Err(Refusal::BeforeTime { at: self.at });
         }
         Ok(())
     }
@@ -241,6 +251,28 @@ mod tests {
         assert_eq!(
             fact.admit(at(-301)),
             Err(Refusal::InTheFuture { at: at(0) })
+        );
+    }
+
+    #[test]
+    fn a_fact_from_before_1970_is_refused() {
+        let dated = |at| TaskFact {
+            at,
+            ..fact(TaskEvent::Changed)
+        };
+        let (first, before) = (
+            DateTime::UNIX_EPOCH,
+            DateTime::from_timestamp(-1, 0).unwrap(),
+        );
+        assert_eq!(dated(first).admit(at(0)), Ok(()));
+        assert_eq!(
+            dated(before).admit(at(0)),
+            Err(Refusal::BeforeTime { at: before })
+        );
+        let dawn = DateTime::<Utc>::MIN_UTC;
+        assert_eq!(
+            dated(dawn).admit(at(0)),
+            Err(Refusal::BeforeTime { at: dawn })
         );
     }
 

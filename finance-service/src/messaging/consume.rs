@@ -122,7 +122,9 @@ fn verdict(outcome: Result<Effect, Refusal>) -> Verdict {
     match outcome {
         Ok(Effect::Applied) => Verdict::Applied,
         Ok(Effect::AlreadyApplied) => Verdict::Ignored,
-        Err(refusal @ Refusal::InTheFuture { .. }) => Verdict::Park(refusal.to_string()),
+        Err(refusal @ (Refusal::InTheFuture { .. } | Refusal::BeforeTime { .. })) => {
+            Verdict::Park(refusal.to_string())
+        }
         Err(refusal @ Refusal::SecondCompletion { .. }) => Verdict::Conflict(refusal.to_string()),
     }
 }
