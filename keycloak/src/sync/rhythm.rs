@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use platform::{backoff::Backoff, doctor};
-use tokio::time::Instant;
+use platform::{backoff::Backoff, errors};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    SyncError, Syncer, check,
+    SyncError, Syncer,
+    check::{self, Unfit},
     reconcile::{self, Comparison, Progress},
 };
 use crate::{
@@ -32,37 +33,36 @@ struct Work {
 }
 
 impl<K: Keycloak> Syncer<K> {
-    /// Works until the lead is lost or `stopping` is cancelled.
+    /// Works until `leading` is cancelled or another replica is found to lead.
     ///
     /// Failures are logged and followed by growing pauses; they end nothing, since Keycloak and the
-    /// database may both be away for long.
-    pub async fn lead(&self, stopping: CancellationToken) {
+    /// database may both be away for long. A turn can be cut off anywhere, as by a crash.
+    pub async fn lead(&self, leading: CancellationToken) {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE, self.sources.rng());
         let mut work = Work::default();
-        loop {
-            let pause = match self.turn(&mut work).await {
-                Ok(Progress::Underway) => Duration::ZERO,
-                Ok(Progress::Ended) => self.config.pause(),
+        while let Some(outcome) = leading.run_until_cancelled(self.turn(&mut work)).await {
+            let pause = match outcome {
+                Ok(progress) => {
+                    backoff.reset();
+                    self.pause_after(progress)
+                }
                 Err(error) if error.is_lost_lead() => {
                     tracing::info!("another replica leads now");
                     return;
                 }
                 Err(error) => {
-                    let pause = backoff.next_pause();
-                    let cause = doctor::describe(&error);
-                    tracing::warn!(
-                        cause,
-                        ?pause,
-                        "the copy of users cannot be brought up to date"
-                    );
-                    pause_after(&stopping, pause).await;
-                    continue;
+                    report(&error);
+                    backoff.next_pause()
                 }
             };
-            backoff.reset();
-            if !pause_after(&stopping, pause).await {
-                return;
-            }
+            leading.run_until_cancelled(sleep(pause)).await;
+        }
+    }
+
+    fn pause_after(&self, progress: Progress) -> Duration {
+        match progress {
+            Progress::Underway => Duration::ZERO,
+            Progress::Ended => self.config.pause(),
         }
     }
 
@@ -132,10 +132,15 @@ impl<K: Keycloak> Syncer<K> {
     }
 }
 
-/// Waits; false when the process is stopping.
-async fn pause_after(stopping: &CancellationToken, pause: Duration) -> bool {
-    stopping
-        .run_until_cancelled(tokio::time::sleep(pause))
-        .await
-        .is_some()
+/// An outage ends by itself; a missing right waits for a person.
+fn report(error: &SyncError) {
+    let cause = errors::explain(error);
+    if matches!(
+        error,
+        SyncError::Unfit(Unfit::MissingRole(_) | Unfit::RolesHidden)
+    ) {
+        tracing::error!(cause, "users are not watched");
+    } else {
+        tracing::warn!(cause, "the copy of users cannot be brought up to date");
+    }
 }
