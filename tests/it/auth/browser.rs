@@ -29,7 +29,6 @@ pub(super) struct Browser {
 pub(super) struct Page {
     pub(super) url: Url,
     pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
     pub(super) body: String,
 }
 
@@ -66,10 +65,16 @@ impl Browser {
     ) -> Result<Response> {
         let cookies = {
             let cookies = self.cookies.lock().expect("no panic");
-            let pairs: Vec<_> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let pairs: Vec<_> = cookies
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
             pairs.join("; ")
         };
-        let mut request = self.http.request(method.clone(), url).header(COOKIE, cookies);
+        let mut request = self
+            .http
+            .request(method.clone(), url)
+            .header(COOKIE, cookies);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -102,7 +107,8 @@ impl Browser {
 
     /// Posts a form of a page of the session whose token is `csrf`.
     pub(super) async fn post(&self, url: &str, csrf: &str) -> Result<Response> {
-        self.send(Method::POST, url, &[], &[(CSRF_FIELD, csrf)]).await
+        self.send(Method::POST, url, &[], &[(CSRF_FIELD, csrf)])
+            .await
     }
 
     /// Follows redirects from `url` on.
@@ -118,7 +124,6 @@ impl Browser {
                 return Ok(Page {
                     url: response.url().clone(),
                     status: response.status(),
-                    headers: response.headers().clone(),
                     body: response.text().await?,
                 });
             };

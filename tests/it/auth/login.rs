@@ -15,7 +15,10 @@ async fn a_login_leads_to_the_page_that_was_asked_for() -> Result<()> {
     let browser = Browser::new()?;
     let wanted = site.url("/tasks/who?page=2");
     let page = browser.log_in_at(&wanted, &site.visitor).await?;
-    assert_eq!((page.url.as_str(), page.status), (wanted.as_str(), StatusCode::OK));
+    assert_eq!(
+        (page.url.as_str(), page.status),
+        (wanted.as_str(), StatusCode::OK)
+    );
     assert_eq!(page.json()?["user_id"], json!(site.visitor.id));
     assert_eq!(site.sessions().await?, 1);
     site.close().await
@@ -30,9 +33,17 @@ async fn the_session_is_in_a_cookie_that_scripts_and_other_sites_do_not_get() ->
     let callback = location(&back)?.context("Keycloak leads back")?;
     let response = browser.get(callback.as_str()).await?;
     let cookie = response.headers()[SET_COOKIE].to_str()?;
-    let value = browser.cookie("tasks_session").context("there is a session")?;
-    assert_eq!(cookie, format!("tasks_session={value}; Path=/; HttpOnly; SameSite=Lax"));
-    let stored = site.database.count("session", &format!("id_hash = '{value}'::bytea")).await?;
+    let value = browser
+        .cookie("tasks_session")
+        .context("there is a session")?;
+    assert_eq!(
+        cookie,
+        format!("tasks_session={value}; Path=/; HttpOnly; SameSite=Lax")
+    );
+    let stored = site
+        .database
+        .count("session", &format!("id_hash = '{value}'::bytea"))
+        .await?;
     assert_eq!(stored, 0, "the database does not know the id itself");
     site.close().await
 }
@@ -50,8 +61,14 @@ async fn an_answer_counts_once_and_only_in_the_browser_that_asked() -> Result<()
     assert_eq!(stolen.status(), StatusCode::BAD_REQUEST);
     assert_eq!(other.cookie("tasks_session"), None);
 
-    assert_eq!(mine.get(callback.as_str()).await?.status(), StatusCode::SEE_OTHER);
-    assert_eq!(mine.get(callback.as_str()).await?.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(
+        mine.get(callback.as_str()).await?.status(),
+        StatusCode::SEE_OTHER
+    );
+    assert_eq!(
+        mine.get(callback.as_str()).await?.status(),
+        StatusCode::BAD_REQUEST
+    );
     assert_eq!(site.sessions().await?, 1);
     site.close().await
 }
@@ -59,7 +76,10 @@ async fn an_answer_counts_once_and_only_in_the_browser_that_asked() -> Result<()
 #[tokio::test]
 async fn an_answer_with_another_state_or_issuer_does_not_count() -> Result<()> {
     let site = Site::open(Backchannel::On).await?;
-    for (parameter, value) in [("state", "A".repeat(43)), ("iss", "http://evil.example".to_owned())] {
+    for (parameter, value) in [
+        ("state", "A".repeat(43)),
+        ("iss", "http://evil.example".to_owned()),
+    ] {
         let browser = Browser::new()?;
         let form = browser.follow(&site.url("/tasks/who")).await?;
         let back = browser.submit_password(&form, &site.visitor).await?;
@@ -100,13 +120,23 @@ async fn a_login_takes_a_fresh_id_and_ends_the_session_before_it() -> Result<()>
     let browser = Browser::new()?;
     let planted = "B".repeat(42) + "A";
     browser.set_cookie("tasks_session", &planted);
-    browser.log_in_at(&site.url("/tasks/who"), &site.visitor).await?;
-    let first = browser.cookie("tasks_session").context("there is a session")?;
+    browser
+        .log_in_at(&site.url("/tasks/who"), &site.visitor)
+        .await?;
+    let first = browser
+        .cookie("tasks_session")
+        .context("there is a session")?;
     assert_ne!(first, planted);
 
     let again = browser.follow(&site.url("/tasks/login")).await?;
-    assert_eq!(again.url.path(), "/tasks", "Keycloak still knows the browser");
-    let second = browser.cookie("tasks_session").context("there is a session")?;
+    assert_eq!(
+        again.url.path(),
+        "/tasks",
+        "Keycloak still knows the browser"
+    );
+    let second = browser
+        .cookie("tasks_session")
+        .context("there is a session")?;
     assert_ne!(second, first);
     assert_eq!(site.sessions().await?, 1);
     site.close().await
@@ -116,8 +146,15 @@ async fn a_login_takes_a_fresh_id_and_ends_the_session_before_it() -> Result<()>
 async fn a_login_leads_nowhere_else() -> Result<()> {
     let site = Site::open(Backchannel::On).await?;
     let browser = Browser::new()?;
-    browser.log_in_at(&site.url("/tasks/who"), &site.visitor).await?;
-    for wanted in ["https://evil.example", "//evil.example", "/\\evil.example", "/finance/me"] {
+    browser
+        .log_in_at(&site.url("/tasks/who"), &site.visitor)
+        .await?;
+    for wanted in [
+        "https://evil.example",
+        "//evil.example",
+        "/\\evil.example",
+        "/finance/me",
+    ] {
         let mut login: url::Url = site.url("/tasks/login").parse()?;
         login.query_pairs_mut().append_pair("return_to", wanted);
         let page = browser.follow(login.as_str()).await?;
@@ -130,14 +167,18 @@ async fn a_login_leads_nowhere_else() -> Result<()> {
 async fn without_keycloak_people_work_on_and_nobody_can_log_in() -> Result<()> {
     let site = Site::open(Backchannel::On).await?;
     let browser = Browser::new()?;
-    browser.log_in_at(&site.url("/tasks/who"), &site.visitor).await?;
+    browser
+        .log_in_at(&site.url("/tasks/who"), &site.visitor)
+        .await?;
     let cut_off = site.replica("http://127.0.0.1:1/realms/gone").await?;
 
     site.clock.advance(chrono::TimeDelta::minutes(20));
     let who = browser.get(&format!("{cut_off}/tasks/who")).await?;
     assert_eq!(who.status(), StatusCode::OK);
 
-    let login = Browser::new()?.get(&format!("{cut_off}/tasks/login")).await?;
+    let login = Browser::new()?
+        .get(&format!("{cut_off}/tasks/login"))
+        .await?;
     assert_eq!(login.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(login.headers().contains_key("retry-after"));
     assert!(login.text().await?.contains("Sign-in is not available now"));

@@ -14,20 +14,35 @@ use crate::support::{environment::environment, waiting::until};
 async fn logging_out_ends_the_session_here_and_at_keycloak() -> Result<()> {
     let site = Site::open(Backchannel::On).await?;
     let browser = Browser::new()?;
-    let page = browser.log_in_at(&site.url("/tasks/who"), &site.visitor).await?;
-    let session = browser.cookie("tasks_session").context("there is a session")?;
+    let page = browser
+        .log_in_at(&site.url("/tasks/who"), &site.visitor)
+        .await?;
+    let session = browser
+        .cookie("tasks_session")
+        .context("there is a session")?;
     let who = page.json()?;
     let csrf = who["csrf"].as_str().context("forms have a token")?;
 
     let response = browser.post(&site.url("/tasks/logout"), csrf).await?;
     let keycloak = location(&response)?.context("it leads on")?;
-    assert!(keycloak.as_str().starts_with(&environment().keycloak_url), "{keycloak}");
+    assert!(
+        keycloak.as_str().starts_with(&environment().keycloak_url),
+        "{keycloak}"
+    );
     let end = browser.follow(keycloak.as_str()).await?;
-    assert!(end.body.contains("action=\""), "the password is asked for again at {}", end.url);
+    assert!(
+        end.body.contains("action=\""),
+        "the password is asked for again at {}",
+        end.url
+    );
 
     browser.set_cookie("tasks_session", &session);
     let replay = browser.get(&site.url("/tasks/who")).await?;
-    assert_eq!(replay.status(), StatusCode::SEE_OTHER, "the old id is worth nothing");
+    assert_eq!(
+        replay.status(),
+        StatusCode::SEE_OTHER,
+        "the old id is worth nothing"
+    );
     assert_eq!(site.sessions().await?, 0);
     site.close().await
 }
@@ -36,7 +51,9 @@ async fn logging_out_ends_the_session_here_and_at_keycloak() -> Result<()> {
 async fn another_site_cannot_log_anybody_out() -> Result<()> {
     let site = Site::open(Backchannel::On).await?;
     let browser = Browser::new()?;
-    browser.log_in_at(&site.url("/tasks/who"), &site.visitor).await?;
+    browser
+        .log_in_at(&site.url("/tasks/who"), &site.visitor)
+        .await?;
     let response = browser.post(&site.url("/tasks/logout"), "").await?;
     assert_eq!(response.status(), StatusCode::FORBIDDEN);
     let by_link = browser.get(&site.url("/tasks/logout")).await?;
@@ -49,10 +66,17 @@ async fn another_site_cannot_log_anybody_out() -> Result<()> {
 async fn keycloak_ends_sessions_by_itself() -> Result<()> {
     let site = Site::open(Backchannel::On).await?;
     let browser = Browser::new()?;
-    browser.log_in_at(&site.url("/tasks/who"), &site.visitor).await?;
+    browser
+        .log_in_at(&site.url("/tasks/who"), &site.visitor)
+        .await?;
     let logout = format!("users/{}/logout", site.visitor.id);
-    site.keycloak.send(Method::POST, &logout, &Value::Null).await?;
-    until("the session has ended", || async { Ok(site.sessions().await? == 0) }).await?;
+    site.keycloak
+        .send(Method::POST, &logout, &Value::Null)
+        .await?;
+    until("the session has ended", || async {
+        Ok(site.sessions().await? == 0)
+    })
+    .await?;
     let spent = site.database.count("spent_logout_token", "true").await?;
     assert_eq!(spent, 1);
     let after = browser.get(&site.url("/tasks/who")).await?;
@@ -64,7 +88,9 @@ async fn keycloak_ends_sessions_by_itself() -> Result<()> {
 async fn a_made_up_logout_token_ends_nothing() -> Result<()> {
     let site = Site::open(Backchannel::On).await?;
     let browser = Browser::new()?;
-    browser.log_in_at(&site.url("/tasks/who"), &site.visitor).await?;
+    browser
+        .log_in_at(&site.url("/tasks/who"), &site.visitor)
+        .await?;
     let url = site.url("/tasks/backchannel-logout");
     let stranger = Browser::new()?;
     for token in ["", "abc", "e30.e30.", "eyJhbGciOiJub25lIn0.e30."] {

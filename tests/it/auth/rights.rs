@@ -12,9 +12,14 @@ use super::{
 
 async fn logged_in(site: &Site) -> Result<(Browser, String)> {
     let browser = Browser::new()?;
-    let page = browser.log_in_at(&site.url("/tasks/who"), &site.visitor).await?;
+    let page = browser
+        .log_in_at(&site.url("/tasks/who"), &site.visitor)
+        .await?;
     let who = page.json()?;
-    let csrf = who["csrf"].as_str().context("forms have a token")?.to_owned();
+    let csrf = who["csrf"]
+        .as_str()
+        .context("forms have a token")?
+        .to_owned();
     Ok((browser, csrf))
 }
 
@@ -24,7 +29,10 @@ async fn somebody_new_comes_in_with_the_roles_of_their_token_until_the_cache_kno
     let site = Site::open(Backchannel::On).await?;
     let (browser, _) = logged_in(&site).await?;
     let who = browser.follow(&site.url("/tasks/who")).await?.json()?;
-    assert_eq!(who["name"], json!(format!("Test {}", site.visitor.username)));
+    assert_eq!(
+        who["name"],
+        json!(format!("Test {}", site.visitor.username))
+    );
     assert_eq!(who["roles"], json!(["employee"]));
     assert_eq!(site.database.count("user_cache", "true").await?, 0);
 
@@ -43,12 +51,19 @@ async fn a_role_counts_from_the_request_after_it_was_given_or_taken() -> Result<
     site.cache_visitor(&["employee"], true).await?;
     let refused = browser.follow(&earnings).await?;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
-    assert!(refused.body.contains("Only managers and administrators"), "{}", refused.body);
+    assert!(
+        refused.body.contains("Only managers and administrators"),
+        "{}",
+        refused.body
+    );
 
     site.cache_visitor(&["manager"], true).await?;
     assert_eq!(browser.follow(&earnings).await?.body, "plenty");
     site.cache_visitor(&["accountant"], true).await?;
-    assert_eq!(browser.follow(&earnings).await?.status, StatusCode::FORBIDDEN);
+    assert_eq!(
+        browser.follow(&earnings).await?.status,
+        StatusCode::FORBIDDEN
+    );
     site.close().await
 }
 
@@ -59,7 +74,11 @@ async fn somebody_disabled_is_out_at_once_and_not_sent_in_circles() -> Result<()
     site.cache_visitor(&["employee"], false).await?;
     let page = browser.follow(&site.url("/tasks/who")).await?;
     assert_eq!(page.status, StatusCode::FORBIDDEN);
-    assert!(page.body.contains("Your account is closed"), "{}", page.body);
+    assert!(
+        page.body.contains("Your account is closed"),
+        "{}",
+        page.body
+    );
     site.close().await
 }
 
@@ -72,8 +91,16 @@ async fn a_form_counts_only_with_the_token_of_its_session_from_the_own_origin() 
     let cases: [(&str, &[(&'static str, &str)], StatusCode); 7] = [
         (&csrf, &[], StatusCode::OK),
         (&csrf, &[("origin", &own)], StatusCode::OK),
-        (&csrf, &[("origin", "http://evil.example")], StatusCode::FORBIDDEN),
-        (&csrf, &[("sec-fetch-site", "cross-site")], StatusCode::FORBIDDEN),
+        (
+            &csrf,
+            &[("origin", "http://evil.example")],
+            StatusCode::FORBIDDEN,
+        ),
+        (
+            &csrf,
+            &[("sec-fetch-site", "cross-site")],
+            StatusCode::FORBIDDEN,
+        ),
         ("", &[("x-csrf-token", &csrf)], StatusCode::OK),
         ("", &[], StatusCode::FORBIDDEN),
         (&foreign, &[], StatusCode::FORBIDDEN),
@@ -107,7 +134,10 @@ async fn scripts_are_told_and_not_redirected() -> Result<()> {
     let json = [("accept", "application/json")];
     let response = browser.send(Method::GET, &who, &json, &[]).await?;
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
-    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    assert_eq!(
+        response.headers()["content-type"],
+        "application/problem+json"
+    );
 
     let referer = [("referer", current.as_str())];
     let response = browser

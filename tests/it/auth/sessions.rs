@@ -15,7 +15,9 @@ use crate::support::waiting::until;
 
 async fn logged_in(site: &Site) -> Result<Browser> {
     let browser = Browser::new()?;
-    let page = browser.log_in_at(&site.url("/tasks/who"), &site.visitor).await?;
+    let page = browser
+        .log_in_at(&site.url("/tasks/who"), &site.visitor)
+        .await?;
     assert_eq!(page.status, StatusCode::OK);
     Ok(browser)
 }
@@ -55,11 +57,15 @@ async fn a_session_that_stands_at_keycloak_is_renewed_there() -> Result<()> {
     let site = Site::open(Backchannel::Off).await?;
     let browser = logged_in(&site).await?;
     let sealed = "SELECT refresh_token FROM session";
-    let before: Vec<u8> = sqlx::query_scalar(sealed).fetch_one(&site.database.owned).await?;
+    let before: Vec<u8> = sqlx::query_scalar(sealed)
+        .fetch_one(&site.database.owned)
+        .await?;
     site.clock.advance(TimeDelta::minutes(6));
     assert_eq!(status(&site, &browser).await?, StatusCode::OK);
     until("the tokens are renewed", || async {
-        let now: Vec<u8> = sqlx::query_scalar(sealed).fetch_one(&site.database.owned).await?;
+        let now: Vec<u8> = sqlx::query_scalar(sealed)
+            .fetch_one(&site.database.owned)
+            .await?;
         Ok(now != before)
     })
     .await?;
@@ -71,11 +77,24 @@ async fn a_session_that_is_over_at_keycloak_ends_here() -> Result<()> {
     let site = Site::open(Backchannel::Off).await?;
     let browser = logged_in(&site).await?;
     let logout = format!("users/{}/logout", site.visitor.id);
-    site.keycloak.send(Method::POST, &logout, &Value::Null).await?;
-    assert_eq!(status(&site, &browser).await?, StatusCode::OK, "nobody has asked yet");
+    site.keycloak
+        .send(Method::POST, &logout, &Value::Null)
+        .await?;
+    assert_eq!(
+        status(&site, &browser).await?,
+        StatusCode::OK,
+        "nobody has asked yet"
+    );
     site.clock.advance(TimeDelta::minutes(6));
-    assert_eq!(status(&site, &browser).await?, StatusCode::OK, "the request does not wait");
-    until("the session has ended", || async { Ok(site.sessions().await? == 0) }).await?;
+    assert_eq!(
+        status(&site, &browser).await?,
+        StatusCode::OK,
+        "the request does not wait"
+    );
+    until("the session has ended", || async {
+        Ok(site.sessions().await? == 0)
+    })
+    .await?;
     assert_eq!(status(&site, &browser).await?, StatusCode::SEE_OTHER);
     site.close().await
 }
@@ -111,11 +130,22 @@ async fn the_news_of_a_deletion_ends_all_sessions_of_the_person() -> Result<()> 
 async fn a_session_id_that_is_changed_or_made_up_is_none() -> Result<()> {
     let site = Site::open(Backchannel::On).await?;
     let browser = logged_in(&site).await?;
-    let id = browser.cookie("tasks_session").context("there is a session")?;
+    let id = browser
+        .cookie("tasks_session")
+        .context("there is a session")?;
     let reversed: String = id.chars().rev().collect();
-    for wrong in [reversed, format!("{id}A"), String::new(), "'; DROP TABLE session".to_owned()] {
+    for wrong in [
+        reversed,
+        format!("{id}A"),
+        String::new(),
+        "'; DROP TABLE session".to_owned(),
+    ] {
         browser.set_cookie("tasks_session", &wrong);
-        assert_eq!(status(&site, &browser).await?, StatusCode::SEE_OTHER, "{wrong}");
+        assert_eq!(
+            status(&site, &browser).await?,
+            StatusCode::SEE_OTHER,
+            "{wrong}"
+        );
     }
     browser.set_cookie("tasks_session", &id);
     assert_eq!(status(&site, &browser).await?, StatusCode::OK);

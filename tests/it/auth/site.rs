@@ -99,13 +99,19 @@ async fn who(principal: Principal) -> Json<Value> {
 
 fn pages(web: WebAuth) -> Router {
     let pages = Router::new()
+        .route("/", get(who))
         .route("/who", get(who))
-        .route("/earnings", get(|_allowed: Allowed<Earnings>| async { "plenty" }))
+        .route(
+            "/earnings",
+            get(|_allowed: Allowed<Earnings>| async { "plenty" }),
+        )
         .route(
             "/say",
-            post(|_who: Principal, ProtectedForm(words): ProtectedForm<Words>| async move {
-                words.say.unwrap_or_default()
-            }),
+            post(
+                |_who: Principal, ProtectedForm(words): ProtectedForm<Words>| async move {
+                    words.say.unwrap_or_default()
+                },
+            ),
         )
         .with_state(AppState { web: web.clone() });
     Router::new().nest("/tasks", pages.merge(auth::web::router(web)))
@@ -127,7 +133,7 @@ impl Site {
         })
         .await?;
         let site = Self {
-            clock: ManualClock::new(Sources::system().now()),
+            clock: ManualClock::new(builders::now()),
             lifecycle: Lifecycle::new(),
             origin,
             keycloak,
@@ -150,7 +156,12 @@ impl Site {
     pub(super) async fn replica(&self, issuer: &str) -> Result<String> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let origin = format!("http://{}", listener.local_addr()?);
-        http::serve(&self.lifecycle, "replica", listener, pages(self.web_auth(issuer)?));
+        http::serve(
+            &self.lifecycle,
+            "replica",
+            listener,
+            pages(self.web_auth(issuer)?),
+        );
         Ok(origin)
     }
 
@@ -256,8 +267,15 @@ async fn create_client(
         Backchannel::Off => json!(""),
     };
     client["fullScopeAllowed"] = json!(true);
-    for mapper in client["protocolMappers"].as_array_mut().into_iter().flatten() {
-        mapper.as_object_mut().context("a mapper is an object")?.remove("id");
+    for mapper in client["protocolMappers"]
+        .as_array_mut()
+        .into_iter()
+        .flatten()
+    {
+        mapper
+            .as_object_mut()
+            .context("a mapper is an object")?
+            .remove("id");
     }
     keycloak.send(Method::POST, "clients", &client).await?;
     let created = keycloak.client(client_id).await?;
