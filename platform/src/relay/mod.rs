@@ -15,6 +15,7 @@ mod settle;
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -28,6 +29,12 @@ use crate::{
 };
 use lead::{Cleaner, Lead};
 use pipeline::Pipeline;
+
+/// How long a stopping process goes on to empty the outbox.
+const LAST_PASS: Duration = Duration::from_secs(5);
+
+/// Whatever went on for so long was no start that failed; the pauses begin anew.
+const HEALTHY: Duration = Duration::from_secs(30);
 
 /// Why relaying was interrupted.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +94,7 @@ impl Relay {
     async fn run(mut self) {
         let stopping = self.stopping.clone();
         loop {
+            let since = Instant::now();
             let pipeline = tokio::select! {
                 pipeline = self.take_the_lead() => pipeline,
                 () = stopping.cancelled() => return,
@@ -94,18 +102,23 @@ impl Relay {
             let outcome = match pipeline {
                 Ok(pipeline) => {
                     tracing::info!("this process relays the outbox");
-                    self.backoff.reset();
-                    pipeline.run(&self.signal, &stopping).await
+                    tokio::select! {
+                        outcome = pipeline.run(&self.signal, &stopping) => outcome,
+                        () = last_pass_is_over(&stopping) => return,
+                    }
                 }
                 Err(error) => Err(error),
             };
             let Err(error) = outcome else { return };
+            if since.elapsed() > HEALTHY {
+                self.backoff.reset();
+            }
             tracing::warn!(error = explain(&error), "relaying is interrupted");
             if let RelayError::Broker(error) = &error {
                 self.link.abandon(error);
             }
             tokio::select! {
-                () = tokio::time::sleep(self.backoff.next_pause()) => {}
+                () = sleep(self.backoff.next_pause()) => {}
                 () = stopping.cancelled() => return,
             }
         }
@@ -123,4 +136,10 @@ impl Relay {
             self.sources.clone(),
         ))
     }
+}
+
+/// A broker that takes nothing must not keep the process from stopping.
+async fn last_pass_is_over(stopping: &CancellationToken) {
+    stopping.cancelled().await;
+    sleep(LAST_PASS).await;
 }

@@ -29,9 +29,6 @@ const POLL: Duration = Duration::from_millis(20);
 /// that were committed too late to be noticed.
 const SWEEP: Duration = Duration::from_secs(5);
 
-/// How long a stopping process goes on to empty the outbox.
-const LAST_PASS: Duration = Duration::from_secs(5);
-
 /// A batch that is with the broker.
 #[derive(Debug)]
 struct Sent {
@@ -79,26 +76,23 @@ impl Pipeline {
         }
     }
 
-    /// Relays until the process stops and the outbox is empty, or something fails.
+    /// Relays until something fails, or until the process stops and the outbox is empty.
     pub(super) async fn run(
         mut self,
         signal: &OutboxSignal,
         stopping: &CancellationToken,
     ) -> Result<(), RelayError> {
-        while !stopping.is_cancelled() {
-            self.turn().await?;
-            if self.is_idle() {
-                tokio::select! {
-                    () = signal.woken() => {}
-                    () = sleep(POLL) => {}
-                }
-            }
-        }
-        let until = Instant::now() + LAST_PASS;
         loop {
             self.turn().await?;
-            if self.is_idle() || Instant::now() > until {
+            if !self.is_idle() {
+                continue;
+            }
+            if stopping.is_cancelled() {
                 return Ok(());
+            }
+            tokio::select! {
+                () = signal.woken() => {}
+                () = sleep(POLL) => {}
             }
         }
     }
