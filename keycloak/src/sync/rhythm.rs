@@ -12,7 +12,7 @@ use super::{
     reconcile::{self, Comparison, Progress},
 };
 use crate::{
-    admin::Keycloak,
+    admin::{Keycloak, KeycloakError},
     store::{
         events::{self, Depth},
         state::{self, Term},
@@ -21,7 +21,7 @@ use crate::{
 
 /// The first and the longest pause after a failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// What one turn leaves for the next.
 #[derive(Debug, Default)]
@@ -135,10 +135,12 @@ impl<K: Keycloak> Syncer<K> {
 /// An outage ends by itself; a missing right waits for a person.
 fn report(error: &SyncError) {
     let cause = errors::explain(error);
-    if matches!(
+    let needs_a_person = matches!(
         error,
-        SyncError::Unfit(Unfit::MissingRole(_) | Unfit::RolesHidden)
-    ) {
+        SyncError::Keycloak(KeycloakError::Forbidden(_))
+            | SyncError::Unfit(Unfit::MissingRole(_) | Unfit::RolesHidden)
+    );
+    if needs_a_person {
         tracing::error!(cause, "users are not watched");
     } else {
         tracing::warn!(cause, "the copy of users cannot be brought up to date");
