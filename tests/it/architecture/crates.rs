@@ -23,6 +23,7 @@ const ALLOWED: [(&str, &[&str]); 8] = [
             "migrations",
             "platform",
             "tasks-service",
+            "xtask",
         ],
     ),
     ("xtask", &[]),

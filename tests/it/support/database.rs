@@ -101,9 +101,7 @@ async fn prepare_template(database: Database) -> Result<String> {
         maintenance
             .execute(AssertSqlSafe(format!("CREATE DATABASE {draft}")))
             .await?;
-        database
-            .migrate(url(owner, &draft).as_str())
-            .await?;
+        database.migrate(url(owner, &draft).as_str()).await?;
         maintenance
             .execute(AssertSqlSafe(format!(
                 "ALTER DATABASE {draft} RENAME TO {template}"

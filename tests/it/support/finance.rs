@@ -125,14 +125,22 @@ impl Finance {
             key = "A".repeat(43) + "=",
             peers = self.peers.url(),
         )?;
-        Ok(platform::config::load(config::DEFAULTS, "NOT_SET_BY_ANYBODY_", Some(file.path()))?)
+        Ok(platform::config::load(
+            config::DEFAULTS,
+            "NOT_SET_BY_ANYBODY_",
+            Some(file.path()),
+        )?)
     }
 
     /// Waits until the service has handled `messages` of the task board, each under an id of its own.
     pub(crate) async fn applied(&self, messages: usize) -> Result<()> {
         let messages = i64::try_from(messages)?;
         until(&format!("{messages} messages are applied"), || async {
-            Ok(self.database.count("inbox", "consumer = 'finance.tasks'").await? == messages)
+            Ok(self
+                .database
+                .count("inbox", "consumer = 'finance.tasks'")
+                .await?
+                == messages)
         })
         .await
     }
@@ -158,30 +166,44 @@ impl Finance {
     pub(crate) async fn movements(&self, employee: Uuid) -> Result<Vec<Movement>> {
         let query = "SELECT kind, task_uuid, employee, amount_cents, event_at FROM transfer
                      WHERE employee = $1 ORDER BY event_at, kind";
-        Ok(sqlx::query_as(query).bind(employee).fetch_all(&self.database.owned).await?)
+        Ok(sqlx::query_as(query)
+            .bind(employee)
+            .fetch_all(&self.database.owned)
+            .await?)
     }
 
     /// What an employee has, in cents; nothing when they have no account yet.
     pub(crate) async fn balance(&self, employee: Uuid) -> Result<i64> {
         let query = "SELECT credits_cents - debits_cents FROM employee_balance WHERE employee = $1";
-        let balance = sqlx::query_scalar(query).bind(employee).fetch_optional(&self.database.owned).await?;
+        let balance = sqlx::query_scalar(query)
+            .bind(employee)
+            .fetch_optional(&self.database.owned)
+            .await?;
         Ok(balance.unwrap_or_default())
     }
 
     /// The price of a task that finance has seen.
     pub(crate) async fn price(&self, task: Uuid) -> Result<Price> {
         let query = "SELECT fee_cents, reward_cents FROM task_price WHERE task_uuid = $1";
-        Ok(sqlx::query_as(query).bind(task).fetch_one(&self.database.owned).await?)
+        Ok(sqlx::query_as(query)
+            .bind(task)
+            .fetch_one(&self.database.owned)
+            .await?)
     }
 
     /// The kinds of the parked messages.
     pub(crate) async fn parked(&self) -> Result<Vec<String>> {
-        Ok(sqlx::query_scalar("SELECT kind FROM parked_message").fetch_all(&self.database.owned).await?)
+        Ok(sqlx::query_scalar("SELECT kind FROM parked_message")
+            .fetch_all(&self.database.owned)
+            .await?)
     }
 
     /// Waits until `count` messages are parked.
     pub(crate) async fn until_parked(&self, count: usize) -> Result<()> {
-        until(&format!("{count} messages are parked"), || async { Ok(self.parked().await?.len() == count) }).await
+        until(&format!("{count} messages are parked"), || async {
+            Ok(self.parked().await?.len() == count)
+        })
+        .await
     }
 
     /// Waits for the only parked message and answers its kind.
@@ -209,7 +231,10 @@ impl Finance {
     /// The title under which finance knows a task.
     pub(crate) async fn title(&self, task: Uuid) -> Result<Option<String>> {
         let query = "SELECT title FROM task_cache WHERE task_uuid = $1";
-        Ok(sqlx::query_scalar(query).bind(task).fetch_optional(&self.database.owned).await?)
+        Ok(sqlx::query_scalar(query)
+            .bind(task)
+            .fetch_optional(&self.database.owned)
+            .await?)
     }
 
     /// Waits until finance knows a task under that title.
@@ -228,8 +253,14 @@ impl Finance {
     /// Stops the service, looks over its books, and demands that nothing is left undone.
     pub(crate) async fn finish(self) -> Result<()> {
         self.balances_match().await?;
-        until("the outbox is empty", || async { Ok(self.database.count("outbox", "true").await? == 0) }).await?;
-        until("no fetch is owed", || async { Ok(self.database.count("fetch_pending", "true").await? == 0) }).await?;
+        until("the outbox is empty", || async {
+            Ok(self.database.count("outbox", "true").await? == 0)
+        })
+        .await?;
+        until("no fetch is owed", || async {
+            Ok(self.database.count("fetch_pending", "true").await? == 0)
+        })
+        .await?;
         self.lifecycle.stop_and_wait().await;
         // Prices are for tasks-service, which does not run here.
         while self.broker.take("tasks.finance").await?.is_some() {}
@@ -251,14 +282,24 @@ impl Finance {
             SELECT count(*) FROM fold FULL JOIN employee_balance b USING (employee)
             WHERE (fold.credits, fold.debits, fold.version)
                   IS DISTINCT FROM (b.credits_cents::numeric, b.debits_cents::numeric, b.version)";
-        let differing: i64 = sqlx::query_scalar(differing).fetch_one(&self.database.owned).await?;
-        ensure!(differing == 0, "{differing} balances are not the sum of their transfers");
+        let differing: i64 = sqlx::query_scalar(differing)
+            .fetch_one(&self.database.owned)
+            .await?;
+        ensure!(
+            differing == 0,
+            "{differing} balances are not the sum of their transfers"
+        );
         let mispriced = "
             SELECT count(*) FROM transfer t LEFT JOIN task_price p USING (task_uuid)
             WHERE t.kind IN ('fee', 'reward')
               AND t.amount_cents IS DISTINCT FROM CASE t.kind WHEN 'fee' THEN p.fee_cents ELSE p.reward_cents END";
-        let mispriced: i64 = sqlx::query_scalar(mispriced).fetch_one(&self.database.owned).await?;
-        ensure!(mispriced == 0, "{mispriced} transfers are not at their task's price");
+        let mispriced: i64 = sqlx::query_scalar(mispriced)
+            .fetch_one(&self.database.owned)
+            .await?;
+        ensure!(
+            mispriced == 0,
+            "{mispriced} transfers are not at their task's price"
+        );
         Ok(())
     }
 }
