@@ -67,6 +67,14 @@ pub struct Billing {
     publisher: EventPublisher,
 }
 
+/// What a fact asks for, before the ledger has its say.
+#[derive(Debug, Clone, Copy)]
+enum Draft {
+    Refused(Refusal),
+    NoMoney,
+    Transfer(NewTransfer),
+}
+
 /// The prices of a batch's tasks.
 #[derive(Debug, Default)]
 struct Prices {
@@ -104,34 +112,30 @@ impl Billing {
         facts: &[TaskFact],
     ) -> Result<Vec<Result<Effect, Refusal>>, BillingError> {
         let now = self.sources.now();
-        let admitted: Vec<TaskFact> = facts
-            .iter()
-            .filter(|fact| fact.admit(now).is_ok())
-            .copied()
-            .collect();
+        let is_admitted = |fact: &&TaskFact| fact.admit(now).is_ok();
+        let admitted: Vec<TaskFact> = facts.iter().filter(is_admitted).copied().collect();
         let prices = self.price(txn, &admitted, now).await?;
         task_cache::owe(txn, &admitted, &prices.fresh, now).await?;
 
         let drafts = facts.iter().map(|fact| self.draft(fact, &prices, now));
-        let drafts: Vec<Result<Option<NewTransfer>, Refusal>> = drafts.collect::<Result<_, _>>()?;
-        let transfers: Vec<NewTransfer> = drafts
-            .iter()
-            .filter_map(|draft| draft.ok().flatten())
-            .collect();
+        let drafts: Vec<Draft> = drafts.collect::<Result<_, _>>()?;
+        let transfers: Vec<NewTransfer> = drafts.iter().filter_map(Draft::transfer).collect();
         let added = store::transfers::insert(txn, &transfers, now).await?;
-        let (new, repeated): (Vec<_>, Vec<_>) = transfers
-            .into_iter()
-            .partition(|transfer| added.contains(&transfer.id));
+        let is_new = |transfer: &NewTransfer| added.contains(&transfer.id);
+        let (new, repeated): (Vec<_>, Vec<_>) = transfers.into_iter().partition(is_new);
         store::balances::add(txn, &turnovers(&new)?).await?;
         let contradictions = contradictions(txn, &repeated).await?;
 
-        let effect = |draft: Result<Option<NewTransfer>, Refusal>| match draft? {
-            Some(transfer) if !added.contains(&transfer.id) => contradictions
-                .get(&transfer.id)
-                .map_or(Ok(Effect::AlreadyApplied), |refusal| Err(*refusal)),
-            Some(_) | None => Ok(Effect::Applied),
+        let outcome = |draft| match draft {
+            Draft::Refused(refusal) => Err(refusal),
+            Draft::NoMoney => Ok(Effect::Applied),
+            Draft::Transfer(transfer) if is_new(&transfer) => Ok(Effect::Applied),
+            Draft::Transfer(transfer) => match contradictions.get(&transfer.id) {
+                Some(refusal) => Err(*refusal),
+                None => Ok(Effect::AlreadyApplied),
+            },
         };
-        Ok(drafts.into_iter().map(effect).collect())
+        Ok(drafts.into_iter().map(outcome).collect())
     }
 
     /// The price of every task, drawn and published for those that are seen for the first time.
@@ -154,24 +158,10 @@ impl Billing {
             });
         }
         let mut rng = self.sources.rng();
-        let drawn: Vec<(Uuid, Price)> = unknown
-            .iter()
-            .map(|task| (*task, self.tariff.draw(&mut rng)))
-            .collect();
+        let draw = |task: &Uuid| (*task, self.tariff.draw(&mut rng));
+        let drawn: Vec<(Uuid, Price)> = unknown.iter().map(draw).collect();
         let fixed = store::prices::insert(txn, &drawn, now).await?;
-        let priced = |&(task, price): &(Uuid, Price)| Event::TaskPriced {
-            task,
-            price,
-            at: now,
-        };
-        let messages: Vec<_> = fixed
-            .iter()
-            .map(priced)
-            .map(|event| self.publisher.message(event))
-            .collect();
-        outbox::append(txn, &messages)
-            .await
-            .map_err(StoreError::from)?;
+        self.publish(txn, &fixed, now).await?;
         let fresh = fixed.iter().map(|(task, _)| *task).collect();
         if fixed.len() < unknown.len() {
             // Another replica saw some of them first: its prices hold.
@@ -181,27 +171,47 @@ impl Billing {
         Ok(Prices { by_task, fresh })
     }
 
-    /// The transfer a fact asks for, if any.
+    async fn publish(
+        &self,
+        txn: &DatabaseTransaction,
+        fixed: &[(Uuid, Price)],
+        at: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let events = fixed
+            .iter()
+            .map(|&(task, price)| Event::TaskPriced { task, price, at });
+        let messages: Vec<_> = events.map(|event| self.publisher.message(event)).collect();
+        Ok(outbox::append(txn, &messages).await?)
+    }
+
     fn draft(
         &self,
         fact: &TaskFact,
         prices: &Prices,
         now: DateTime<Utc>,
-    ) -> Result<Result<Option<NewTransfer>, Refusal>, BillingError> {
+    ) -> Result<Draft, BillingError> {
         if let Err(refusal) = fact.admit(now) {
-            return Ok(Err(refusal));
+            return Ok(Draft::Refused(refusal));
         }
         let price = prices.by_task.get(&fact.task);
         let price = price.ok_or(BillingError::Unpriced(fact.task))?;
         let Some(posting) = fact.posting(*price) else {
-            return Ok(Ok(None));
+            return Ok(Draft::NoMoney);
         };
-        let business_day = self.calendar.business_day(posting.at)?;
-        Ok(Ok(Some(NewTransfer {
+        Ok(Draft::Transfer(NewTransfer {
             id: self.sources.new_id(),
             posting,
-            business_day,
-        })))
+            business_day: self.calendar.business_day(posting.at)?,
+        }))
+    }
+}
+
+impl Draft {
+    const fn transfer(&self) -> Option<NewTransfer> {
+        match self {
+            Self::Transfer(transfer) => Some(*transfer),
+            Self::Refused(_) | Self::NoMoney => None,
+        }
     }
 }
 
@@ -224,13 +234,8 @@ async fn contradictions(
     txn: &DatabaseTransaction,
     repeated: &[NewTransfer],
 ) -> Result<HashMap<Uuid, Refusal>, StoreError> {
-    let rewards: Vec<&NewTransfer> = repeated
-        .iter()
-        .filter(|transfer| transfer.posting.kind == TransferKind::Reward)
-        .collect();
-    if rewards.is_empty() {
-        return Ok(HashMap::new());
-    }
+    let is_reward = |transfer: &&NewTransfer| transfer.posting.kind == TransferKind::Reward;
+    let rewards: Vec<&NewTransfer> = repeated.iter().filter(is_reward).collect();
     let tasks = rewards
         .iter()
         .map(|transfer| transfer.posting.task)

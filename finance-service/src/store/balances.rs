@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::money::Turnover,
-    store::{StoreError, statement},
+    store::{StoreError, column, statement},
 };
 
 /// Adds to balances, and opens the account of an employee who had none.
@@ -15,6 +15,9 @@ pub async fn add(
     txn: &DatabaseTransaction,
     turnovers: &BTreeMap<Uuid, Turnover>,
 ) -> Result<(), StoreError> {
+    if turnovers.is_empty() {
+        return Ok(());
+    }
     let sql = "\
         INSERT INTO employee_balance (employee, credits_cents, debits_cents, version) \
         SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[]) \
@@ -24,23 +27,15 @@ pub async fn add(
             credits_cents = employee_balance.credits_cents + excluded.credits_cents, \
             debits_cents = employee_balance.debits_cents + excluded.debits_cents, \
             version = employee_balance.version + excluded.version";
+    let moved: Vec<(Uuid, Turnover)> = turnovers
+        .iter()
+        .map(|(employee, turnover)| (*employee, *turnover))
+        .collect();
     let values = [
-        turnovers.keys().copied().collect::<Vec<_>>().into(),
-        turnovers
-            .values()
-            .map(|turnover| turnover.credits())
-            .collect::<Vec<_>>()
-            .into(),
-        turnovers
-            .values()
-            .map(|turnover| turnover.debits())
-            .collect::<Vec<_>>()
-            .into(),
-        turnovers
-            .values()
-            .map(|turnover| turnover.transfers())
-            .collect::<Vec<_>>()
-            .into(),
+        column(&moved, |(employee, _)| *employee),
+        column(&moved, |(_, turnover)| turnover.credits()),
+        column(&moved, |(_, turnover)| turnover.debits()),
+        column(&moved, |(_, turnover)| turnover.transfers()),
     ];
     txn.execute_raw(statement(sql, values)).await?;
     Ok(())

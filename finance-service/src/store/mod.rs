@@ -45,3 +45,11 @@ pub type DatabaseResult = Result<(), DbErr>;
 fn statement(sql: &'static str, values: impl IntoIterator<Item = Value>) -> Statement {
     Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
 }
+
+/// One column of a batch of rows, for `unnest`.
+fn column<R, T>(rows: &[R], of: impl FnMut(&R) -> T) -> Value
+where
+    Vec<T>: Into<Value>,
+{
+    rows.iter().map(of).collect::<Vec<T>>().into()
+}

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{money::Amount, pricing::Price},
-    store::{StoreError, statement},
+    store::{StoreError, column, statement},
 };
 
 #[derive(FromQueryResult)]
@@ -41,6 +41,9 @@ pub async fn find(
     db: &impl ConnectionTrait,
     tasks: Vec<Uuid>,
 ) -> Result<HashMap<Uuid, Price>, StoreError> {
+    if tasks.is_empty() {
+        return Ok(HashMap::new());
+    }
     let sql = "SELECT task_uuid, fee_cents, reward_cents FROM task_price WHERE task_uuid = ANY($1)";
     let rows = PriceRow::find_by_statement(statement(sql, [tasks.into()]))
         .all(db)
@@ -62,13 +65,12 @@ pub async fn insert(
         ORDER BY task \
         ON CONFLICT DO NOTHING \
         RETURNING task_uuid, fee_cents, reward_cents";
-    let tasks: Vec<Uuid> = drawn.iter().map(|(task, _)| *task).collect();
-    let fees: Vec<i64> = drawn.iter().map(|(_, price)| price.fee.cents()).collect();
-    let rewards: Vec<i64> = drawn
-        .iter()
-        .map(|(_, price)| price.reward.cents())
-        .collect();
-    let values = [tasks.into(), fees.into(), rewards.into(), fixed_at.into()];
+    let values = [
+        column(drawn, |(task, _)| *task),
+        column(drawn, |(_, price)| price.fee.cents()),
+        column(drawn, |(_, price)| price.reward.cents()),
+        fixed_at.into(),
+    ];
     let rows = PriceRow::find_by_statement(statement(sql, values))
         .all(txn)
         .await?;

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult};
 use uuid::Uuid;
 
-use crate::store::{DatabaseResult, StoreError, statement};
+use crate::store::{DatabaseResult, StoreError, column, statement};
 
 /// What the task board answered for one task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,9 +35,10 @@ pub async fn newer(
         SELECT task_uuid FROM task_cache \
         JOIN unnest($1::uuid[], $2::timestamptz[]) AS event (task, at) ON task_uuid = task \
         WHERE guard > at";
-    let tasks: Vec<Uuid> = events.iter().map(|(task, _)| *task).collect();
-    let times: Vec<DateTime<Utc>> = events.iter().map(|(_, at)| *at).collect();
-    let values = [tasks.into(), times.into()];
+    let values = [
+        column(events, |(task, _)| *task),
+        column(events, |(_, at)| *at),
+    ];
     let rows = TaskRow::find_by_statement(statement(sql, values))
         .all(db)
         .await?;
@@ -60,15 +61,11 @@ pub async fn save(
             number = excluded.number, title = excluded.title, \
             guard = excluded.guard, fetched_at = excluded.fetched_at \
         WHERE task_cache.guard <= excluded.guard";
-    let each = || tasks.iter();
     let values = [
-        each().map(|task| task.task).collect::<Vec<_>>().into(),
-        each().map(|task| task.number).collect::<Vec<_>>().into(),
-        each()
-            .map(|task| task.title.clone())
-            .collect::<Vec<_>>()
-            .into(),
-        each().map(|task| task.guard).collect::<Vec<_>>().into(),
+        column(tasks, |task| task.task),
+        column(tasks, |task| task.number),
+        column(tasks, |task| task.title.clone()),
+        column(tasks, |task| task.guard),
         fetched_at.into(),
     ];
     txn.execute_raw(statement(sql, values)).await.map(drop)

@@ -11,7 +11,7 @@ use crate::{
         account::Account,
         ledger::{Completion, Posting, TransferKind},
     },
-    store::{StoreError, statement},
+    store::{StoreError, column, statement},
 };
 
 /// A transfer to be added.
@@ -71,6 +71,9 @@ pub async fn insert(
     transfers: &[NewTransfer],
     recorded_at: DateTime<Utc>,
 ) -> Result<HashSet<Uuid>, StoreError> {
+    if transfers.is_empty() {
+        return Ok(HashSet::new());
+    }
     let sql = "\
         INSERT INTO transfer (id, kind, debit_account, credit_account, amount_cents, task_uuid, \
             employee, event_at, business_day, recorded_at) \
@@ -81,46 +84,20 @@ pub async fn insert(
         ORDER BY new.task, new.kind, new.employee, new.at, new.id \
         ON CONFLICT DO NOTHING \
         RETURNING id";
-    let postings = || transfers.iter().map(|transfer| transfer.posting);
     let values = [
-        transfers
-            .iter()
-            .map(|transfer| transfer.id)
-            .collect::<Vec<_>>()
-            .into(),
-        postings()
-            .map(|posting| kind_name(posting.kind).to_owned())
-            .collect::<Vec<_>>()
-            .into(),
-        postings()
-            .map(|posting| account_name(posting.debit()).to_owned())
-            .collect::<Vec<_>>()
-            .into(),
-        postings()
-            .map(|posting| account_name(posting.credit()).to_owned())
-            .collect::<Vec<_>>()
-            .into(),
-        postings()
-            .map(|posting| posting.amount.cents())
-            .collect::<Vec<_>>()
-            .into(),
-        postings()
-            .map(|posting| posting.task)
-            .collect::<Vec<_>>()
-            .into(),
-        postings()
-            .map(|posting| posting.employee)
-            .collect::<Vec<_>>()
-            .into(),
-        postings()
-            .map(|posting| posting.at)
-            .collect::<Vec<_>>()
-            .into(),
-        transfers
-            .iter()
-            .map(|transfer| transfer.business_day)
-            .collect::<Vec<_>>()
-            .into(),
+        column(transfers, |new| new.id),
+        column(transfers, |new| kind_name(new.posting.kind).to_owned()),
+        column(transfers, |new| {
+            account_name(new.posting.debit()).to_owned()
+        }),
+        column(transfers, |new| {
+            account_name(new.posting.credit()).to_owned()
+        }),
+        column(transfers, |new| new.posting.amount.cents()),
+        column(transfers, |new| new.posting.task),
+        column(transfers, |new| new.posting.employee),
+        column(transfers, |new| new.posting.at),
+        column(transfers, |new| new.business_day),
         recorded_at.into(),
     ];
     let rows = InsertedRow::find_by_statement(statement(sql, values))
@@ -134,6 +111,9 @@ pub async fn completions(
     txn: &DatabaseTransaction,
     tasks: Vec<Uuid>,
 ) -> Result<HashMap<Uuid, Completion>, StoreError> {
+    if tasks.is_empty() {
+        return Ok(HashMap::new());
+    }
     let sql = "\
         SELECT task_uuid, employee, event_at FROM transfer \
         WHERE kind = 'reward' AND task_uuid = ANY($1)";
