@@ -49,7 +49,7 @@ impl BatchHandler for PriceHandler {
         }
         // In the order of the key, so that replicas do not wait for each other in a circle.
         let mut prices: Vec<Price> = newest.into_values().collect();
-        prices.sort_unstable_by_key(|price| price.task);
+        prices.sort_unstable_by_key(|price| price.task_id);
         match prices::keep(txn, &prices).await {
             Ok(()) => Ok(verdicts),
             Err(StoreError::Database(error)) => Err(error.into()),
@@ -67,7 +67,7 @@ fn fold(newest: &mut HashMap<Uuid, Price>, priced: TaskPriced) {
         newest.insert(
             priced.task_uuid,
             Price {
-                task: priced.task_uuid,
+                task_id: priced.task_uuid,
                 fee_cents: priced.fee_cents,
                 reward_cents: priced.reward_cents,
                 currency: priced.currency,

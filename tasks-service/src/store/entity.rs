@@ -1,9 +1,11 @@
 //! The tables as sea-orm sees them; `migrations/tasks` is what they follow.
 
 use sea_orm::entity::prelude::*;
+use serde::Serialize;
 
 /// Column `task.state`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, DeriveActiveEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 pub enum Phase {
     #[sea_orm(string_value = "waiting")]
@@ -68,8 +70,9 @@ pub mod task_text {
 pub mod task_history {
     use chrono::{DateTime, Utc};
     use sea_orm::entity::prelude::*;
+    use serde::Serialize;
 
-    #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+    #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize)]
     #[sea_orm(table_name = "task_history")]
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
@@ -83,28 +86,6 @@ pub mod task_history {
         pub cause: Option<String>,
         pub candidates: Option<i32>,
         pub fields: Option<Vec<String>>,
-    }
-
-    #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
-    pub enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
-}
-
-/// Table `price_cache`.
-pub mod price_cache {
-    use chrono::{DateTime, Utc};
-    use sea_orm::entity::prelude::*;
-
-    #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "price_cache")]
-    pub struct Model {
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub task_id: Uuid,
-        pub fee_cents: i64,
-        pub reward_cents: i64,
-        pub currency: String,
-        pub guard: DateTime<Utc>,
     }
 
     #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -1,8 +1,8 @@
 //! The history of tasks (T6) as rows: one per event.
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, Value};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 
-use super::{StoreError, entity::task_history, sql::array};
+use super::{StoreError, entity::task_history};
 use crate::domain::{
     assignment::Cause,
     event::{Event, Fact, Reason},
@@ -11,120 +11,84 @@ use crate::domain::{
     text::Field,
 };
 
-/// The columns that [`columns`] fills, as parameters `$1` to `$9` of `UNNEST`.
-///
-/// `fields` comes as words with commas between, since `UNNEST` would flatten an array of arrays.
-pub(super) const UNNEST: &str = "UNNEST($1::uuid[], $2::timestamptz[], $3::text[], $4::uuid[], \
-     $5::uuid[], $6::uuid[], $7::text[], $8::int[], $9::text[]) \
-     AS event (task_id, at, kind, actor_id, performer_id, previous_id, cause, candidates, fields)";
+/// The parameter `$1` of a statement as rows that the table takes.
+pub(super) const ROWS: &str = "json_populate_recordset(NULL::task_history, $1::json) AS event";
 
-/// What to insert from an `event` of [`UNNEST`], in the order of [`COLUMNS`].
-pub(super) const VALUES: &str = "event.task_id, event.at, event.kind, event.actor_id, \
-     event.performer_id, event.previous_id, event.cause, event.candidates, \
-     string_to_array(event.fields, ',')";
-
-/// The columns of the table.
-pub(super) const COLUMNS: &str =
-    "task_id, at, kind, actor_id, performer_id, previous_id, cause, candidates, fields";
-
-/// The details of a fact, each in its column.
-#[derive(Debug, Clone, Default)]
-struct Details {
-    performer: Option<uuid::Uuid>,
-    previous: Option<uuid::Uuid>,
-    cause: Option<&'static str>,
-    candidates: Option<i32>,
-    fields: Option<String>,
+/// The rows of some events.
+pub(super) fn rows<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<task_history::Model> {
+    events.into_iter().map(row).collect()
 }
 
-/// The events as the nine parameters of [`UNNEST`].
-pub(super) fn columns<'a>(events: impl IntoIterator<Item = &'a Event>) -> [Value; 9] {
-    let rows: Vec<(&Event, &'static str, Details)> = events
-        .into_iter()
-        .map(|event| {
-            let (kind, details) = describe(&event.fact);
-            (event, kind, details)
-        })
-        .collect();
-    let actor = |event: &Event| match event.actor {
-        Actor::Person(user) => Some(user.0),
-        Actor::System => None,
+fn row(event: &Event) -> task_history::Model {
+    let blank = task_history::Model {
+        task_id: event.task.0,
+        at: event.at,
+        kind: String::new(),
+        actor_id: match event.actor {
+            Actor::Person(user) => Some(user.0),
+            Actor::System => None,
+        },
+        performer_id: None,
+        previous_id: None,
+        cause: None,
+        candidates: None,
+        fields: None,
     };
-    [
-        array(rows.iter().map(|(event, ..)| Some(event.task.0))),
-        array(rows.iter().map(|(event, ..)| Some(event.at))),
-        array(rows.iter().map(|(_, kind, _)| Some((*kind).to_owned()))),
-        array(rows.iter().map(|(event, ..)| actor(event))),
-        array(rows.iter().map(|(.., details)| details.performer)),
-        array(rows.iter().map(|(.., details)| details.previous)),
-        array(
-            rows.iter()
-                .map(|(.., details)| details.cause.map(str::to_owned)),
-        ),
-        array(rows.iter().map(|(.., details)| details.candidates)),
-        array(rows.iter().map(|(.., details)| details.fields.clone())),
-    ]
-}
-
-fn describe(fact: &Fact) -> (&'static str, Details) {
-    match fact {
-        Fact::Filed => ("filed", Details::default()),
-        Fact::Edited { fields } => {
-            let words: Vec<_> = fields.iter().copied().map(field_word).collect();
-            let fields = Some(words.join(","));
-            (
-                "edited",
-                Details {
-                    fields,
-                    ..Details::default()
-                },
-            )
-        }
+    let of_kind = |kind: &str| task_history::Model {
+        kind: kind.to_owned(),
+        ..blank.clone()
+    };
+    match &event.fact {
+        Fact::Filed => of_kind("filed"),
+        Fact::Edited { fields } => task_history::Model {
+            fields: Some(
+                fields
+                    .iter()
+                    .map(|field| field_word(*field).to_owned())
+                    .collect(),
+            ),
+            ..of_kind("edited")
+        },
         Fact::Assigned {
             performer,
             previous,
             reason,
-        } => {
-            let (cause, candidates) = match *reason {
-                Reason::Chosen => ("chosen", None),
-                Reason::Drawn { cause, candidates } => (cause_word(cause), Some(candidates)),
-            };
-            let details = Details {
-                performer: Some(performer.0),
-                previous: previous.map(|user| user.0),
-                cause: Some(cause),
-                // More candidates than the column holds cannot be: there are fewer people on Earth
-                // per company.
-                candidates: candidates.map(|count| i32::try_from(count).unwrap_or(i32::MAX)),
-                fields: None,
-            };
-            ("assigned", details)
-        }
-        Fact::Released { previous } => (
-            "released",
-            Details {
-                previous: Some(previous.0),
-                ..Details::default()
-            },
-        ),
-        Fact::Completed { performer } => (
-            "completed",
-            Details {
-                performer: Some(performer.0),
-                ..Details::default()
-            },
-        ),
-        Fact::Cancelled => ("cancelled", Details::default()),
+        } => task_history::Model {
+            performer_id: Some(performer.0),
+            previous_id: previous.map(|user| user.0),
+            cause: Some(cause_word(*reason).to_owned()),
+            candidates: candidates(*reason),
+            ..of_kind("assigned")
+        },
+        Fact::Released { previous } => task_history::Model {
+            previous_id: Some(previous.0),
+            ..of_kind("released")
+        },
+        Fact::Completed { performer } => task_history::Model {
+            performer_id: Some(performer.0),
+            ..of_kind("completed")
+        },
+        Fact::Cancelled => of_kind("cancelled"),
     }
 }
 
-/// The word for a cause in column `cause`; `chosen` stands beside them.
-fn cause_word(cause: Cause) -> &'static str {
-    match cause {
-        Cause::Filed => "filed",
-        Cause::Waited => "waited",
-        Cause::PerformerLost => "performer_lost",
-        Cause::Asked => "asked",
+fn cause_word(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Chosen => "chosen",
+        Reason::Drawn { cause, .. } => match cause {
+            Cause::Filed => "filed",
+            Cause::Waited => "waited",
+            Cause::PerformerLost => "performer_lost",
+            Cause::Asked => "asked",
+        },
+    }
+}
+
+/// No company has more people than the column can count.
+fn candidates(reason: Reason) -> Option<i32> {
+    match reason {
+        Reason::Chosen => None,
+        Reason::Drawn { candidates, .. } => Some(i32::try_from(candidates).unwrap_or(i32::MAX)),
     }
 }
 
@@ -221,22 +185,12 @@ mod tests {
 
     use super::*;
 
-    /// A row as the database returns what [`describe`] wrote.
-    fn row(fact: &Fact) -> task_history::Model {
-        let (kind, details) = describe(fact);
-        let fields = details
-            .fields
-            .map(|fields| fields.split(',').map(str::to_owned).collect());
-        task_history::Model {
-            task_id: Uuid::nil(),
+    fn event(fact: Fact) -> Event {
+        Event {
+            task: TaskId(Uuid::nil()),
             at: DateTime::UNIX_EPOCH,
-            kind: kind.to_owned(),
-            actor_id: None,
-            performer_id: details.performer,
-            previous_id: details.previous,
-            cause: details.cause.map(str::to_owned),
-            candidates: details.candidates,
-            fields,
+            actor: Actor::System,
+            fact,
         }
     }
 
@@ -270,15 +224,15 @@ mod tests {
             Fact::Cancelled,
         ];
         for fact in facts {
-            assert_eq!(read_fact(&row(&fact)), Some(fact.clone()), "{fact:?}");
+            let event = event(fact);
+            assert_eq!(Event::try_from(row(&event)).ok(), Some(event));
         }
     }
 
     #[test]
     fn a_row_that_contradicts_itself_is_no_fact() {
-        let mut broken = row(&Fact::Completed {
-            performer: UserId(Uuid::nil()),
-        });
+        let performer = UserId(Uuid::nil());
+        let mut broken = row(&event(Fact::Completed { performer }));
         broken.performer_id = None;
         assert_eq!(read_fact(&broken), None);
     }

@@ -5,19 +5,20 @@ use std::sync::LazyLock;
 use chrono::{DateTime, Utc};
 use platform::outbox::{self, OutboxMessage};
 use sea_orm::{
-    ActiveEnum, ActiveModelTrait,
+    ActiveModelTrait,
     ActiveValue::{Set, Unchanged},
     ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, FromQueryResult, QueryFilter,
     QueryOrder, QuerySelect,
     sea_query::{LockBehavior, LockType},
 };
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
     StoreError,
     entity::{Phase, task, task_text},
     history, performers,
-    sql::{array, statement},
+    sql::{self, statement},
 };
 use crate::domain::{
     assignment::Eligibility,
@@ -43,28 +44,25 @@ pub struct Change {
     pub event: Event,
 }
 
-/// The statement of [`file`]: nine parameters of history, twelve of the task, then the outbox.
+/// The statement of [`file`]: history, task, texts, rule, and from `$14` on the outbox.
 static FILE: LazyLock<String> = LazyLock::new(|| {
-    let eligible = performers::eligible_sql("$20", "$21");
-    let messages = outbox::insert_if_sql(22, "EXISTS (SELECT FROM filed)");
+    let eligible = performers::eligible_sql("$12", "$13");
+    let messages = outbox::insert_if_sql(14, "EXISTS (SELECT FROM filed)");
     format!(
         "WITH filed AS ( \
              INSERT INTO task \
                  (id, author_id, state, performer_id, assigned_at, created_at, last_event_at) \
-             SELECT $10, $11, $12, $13, $14, $15, $16 \
-             WHERE $13::uuid IS NULL \
-                 OR EXISTS (SELECT FROM user_cache WHERE user_id = $13 AND {eligible}) \
+             SELECT $2, $3, $4, $5, $6, $7, $8 \
+             WHERE $5::uuid IS NULL \
+                 OR EXISTS (SELECT FROM user_cache WHERE user_id = $5 AND {eligible}) \
              ON CONFLICT (id) DO NOTHING RETURNING id, number), \
          texts AS ( \
              INSERT INTO task_text (task_id, title, description, reference) \
-             SELECT id, $17, $18, $19 FROM filed), \
-         events AS ( \
-             INSERT INTO task_history ({columns}) SELECT {values} FROM filed, {unnest}), \
+             SELECT id, $9, $10, $11 FROM filed), \
+         events AS (INSERT INTO task_history SELECT event.* FROM filed, {events}), \
          messages AS ({messages}) \
          SELECT number FROM filed",
-        columns = history::COLUMNS,
-        values = history::VALUES,
-        unnest = history::UNNEST,
+        events = history::ROWS,
     )
 });
 
@@ -86,12 +84,12 @@ pub async fn file(
         .reference
         .as_ref()
         .map(|reference| reference.as_str().to_owned());
-    let mut values = Vec::from(history::columns(filing.events));
+    let mut values = vec![sql::rows(&history::rows(filing.events))?];
     values.extend([
         task.id.0.into(),
         task.author.0.into(),
-        state.phase.into(),
-        state.performer.into(),
+        state.state.into(),
+        state.performer_id.into(),
         state.assigned_at.into(),
         task.created_at.into(),
         task.last_event_at.into(),
@@ -153,30 +151,34 @@ pub async fn lock_lost(
     rows.into_iter().map(Task::try_from).collect()
 }
 
-/// The statement of [`save`]: nine parameters of history, six of the tasks, then the outbox.
+/// The statement of [`save`]: history, tasks, and from `$3` on the outbox.
 static SAVE: LazyLock<String> = LazyLock::new(|| {
-    let messages = outbox::insert_sql(16);
+    let messages = outbox::insert_sql(3);
     format!(
         "WITH changed AS ( \
              UPDATE task SET state = new.state, performer_id = new.performer_id, \
                  assigned_at = new.assigned_at, closed_at = new.closed_at, \
                  last_event_at = new.last_event_at \
-             FROM UNNEST($10::uuid[], $11::text[], $12::uuid[], $13::timestamptz[], \
-                 $14::timestamptz[], $15::timestamptz[]) \
-                 AS new (id, state, performer_id, assigned_at, closed_at, last_event_at) \
-             WHERE task.id = new.id), \
-         events AS (INSERT INTO task_history ({columns}) SELECT {values} FROM {unnest}) \
+             FROM json_populate_recordset(NULL::task, $2::json) AS new WHERE task.id = new.id), \
+         events AS (INSERT INTO task_history SELECT event.* FROM {events}) \
          {messages}",
-        columns = history::COLUMNS,
-        values = history::VALUES,
-        unnest = history::UNNEST,
+        events = history::ROWS,
     )
 });
+
+/// The part of a row that [`save`] writes.
+#[derive(Debug, Serialize)]
+struct Changed {
+    id: Uuid,
+    last_event_at: DateTime<Utc>,
+    #[serde(flatten)]
+    state: StateColumns,
+}
 
 /// Writes tasks that were locked by the same transaction, what happened to each, and what the world is
 /// told of it.
 ///
-/// By hand and by arrays: one task or a thousand cost one round trip.
+/// By hand and by sets: one task or a thousand cost one round trip.
 pub async fn save(
     txn: &DatabaseTransaction,
     changes: &[Change],
@@ -185,20 +187,16 @@ pub async fn save(
     if changes.is_empty() {
         return Ok(());
     }
-    let states: Vec<_> = changes
+    let changed: Vec<_> = changes
         .iter()
-        .map(|change| StateColumns::of(change.task.state))
+        .map(|Change { task, .. }| Changed {
+            id: task.id.0,
+            last_event_at: task.last_event_at,
+            state: StateColumns::of(task.state),
+        })
         .collect();
-    let tasks = || changes.iter().map(|change| &change.task);
-    let mut values = Vec::from(history::columns(changes.iter().map(|change| &change.event)));
-    values.extend([
-        array(tasks().map(|task| Some(task.id.0))),
-        array(states.iter().map(|state| Some(state.phase.to_value()))),
-        array(states.iter().map(|state| state.performer)),
-        array(states.iter().map(|state| state.assigned_at)),
-        array(states.iter().map(|state| state.closed_at)),
-        array(tasks().map(|task| Some(task.last_event_at))),
-    ]);
+    let events = history::rows(changes.iter().map(|change| &change.event));
+    let mut values = vec![sql::rows(&events)?, sql::rows(&changed)?];
     values.extend(outbox::parameters(messages)?);
     txn.execute_raw(statement(&SAVE, values)).await?;
     Ok(())
@@ -255,10 +253,10 @@ pub async fn id_of(
 }
 
 /// A state, spread over the columns of its row.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize)]
 struct StateColumns {
-    phase: Phase,
-    performer: Option<Uuid>,
+    state: Phase,
+    performer_id: Option<Uuid>,
     assigned_at: Option<DateTime<Utc>>,
     closed_at: Option<DateTime<Utc>>,
 }
@@ -275,8 +273,8 @@ impl StateColumns {
             State::Cancelled { last, cancelled_at } => (Phase::Cancelled, last, Some(cancelled_at)),
         };
         Self {
-            phase,
-            performer: assignment.map(|assignment| assignment.performer.0),
+            state: phase,
+            performer_id: assignment.map(|assignment| assignment.performer.0),
             assigned_at: assignment.map(|assignment| assignment.assigned_at),
             closed_at,
         }
