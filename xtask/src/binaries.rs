@@ -1,6 +1,7 @@
 //! Builds the three services with cargo.
 
 use std::{
+    env,
     io::{BufRead as _, BufReader},
     path::PathBuf,
     process::{Command, Stdio},
@@ -75,5 +76,30 @@ fn executable_folder(line: &str) -> Option<PathBuf> {
 
 /// The cargo that runs this tool.
 pub(crate) fn cargo() -> Command {
-    Command::new(variable("CARGO").unwrap_or_else(|| "cargo".to_owned()))
+    as_from_a_shell(Command::new(
+        variable("CARGO").unwrap_or_else(|| "cargo".to_owned()),
+    ))
+}
+
+/// Takes away what `cargo run` told this tool about itself.
+///
+/// Build scripts of dependencies watch these variables: with them, every build by this tool after
+/// one from a shell would compile half of the dependencies anew.
+pub(crate) fn as_from_a_shell(mut command: Command) -> Command {
+    for (name, _) in env::vars_os() {
+        let is_about_this_tool = name.to_str().is_some_and(|name| {
+            [
+                "CARGO_PKG_",
+                "CARGO_MANIFEST_",
+                "CARGO_BIN_",
+                "CARGO_CRATE_",
+            ]
+            .iter()
+            .any(|start| name.starts_with(start))
+        });
+        if is_about_this_tool {
+            command.env_remove(name);
+        }
+    }
+    command
 }

@@ -10,7 +10,12 @@ use std::{
 use anyhow::{Result, bail};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
-use crate::{command::answer, environment::Environment, failure::Failure, interrupt, process};
+use crate::{
+    command::answer, console, environment::Environment, failure::Failure, interrupt, process,
+};
+
+/// A slow part gives a sign of life this often.
+const HEARTBEAT: Duration = Duration::from_secs(15);
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 
@@ -86,13 +91,19 @@ pub(crate) fn wait(
     limit: Duration,
 ) -> Result<()> {
     let asked = Instant::now();
+    let mut next_sign = HEARTBEAT;
     while !probe.is_ready() {
         let fail = |sentence: String| Failure::new(part, sentence).with_log(&environment.log(part));
         if process::running(environment, part).is_none() {
             bail!(fail("it ended while it was starting".to_owned()));
         }
-        if asked.elapsed() > limit {
+        let waited = asked.elapsed();
+        if waited > limit {
             bail!(fail(format!("it is not ready after {} s", limit.as_secs())));
+        }
+        if waited > next_sign {
+            console::progress(part, &format!("not ready yet after {} s", waited.as_secs()));
+            next_sign += HEARTBEAT;
         }
         interrupt::tick()?;
     }

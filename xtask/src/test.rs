@@ -1,7 +1,7 @@
 //! `cargo xtask test`: formatting, lints, the test environment, every test.
 
 use std::{
-    fs,
+    env, fs,
     path::PathBuf,
     process::{Command, ExitCode},
 };
@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
 
 use crate::{
-    binaries::{Profile, cargo},
+    binaries::{Profile, as_from_a_shell, cargo},
     command::{Helper, answer},
     console, down,
     environment::{Environment, Name},
@@ -183,7 +183,7 @@ fn run_nextest(environment: &Environment, arguments: &[String]) -> Result<Counts
     // It may not be there.
     fs::remove_file(&report).ok();
     console::progress("test", "all Rust tests");
-    let mut command = Command::new(nextest);
+    let mut command = as_from_a_shell(Command::new(nextest));
     command
         .args([
             "nextest",
@@ -193,7 +193,7 @@ fn run_nextest(environment: &Environment, arguments: &[String]) -> Result<Counts
             "--no-fail-fast",
         ])
         .args(arguments)
-        .env("TASK_EXCHANGE_ENVIRONMENT", environment.description())
+        .envs(variables(environment)?)
         .current_dir(&environment.checkout);
     let content = run_visibly(&mut command)?;
     ensure!(
@@ -220,7 +220,7 @@ fn run_browser(environment: &Environment) -> Result<Counts> {
             "--reporter=list,json",
         ])
         .env("PLAYWRIGHT_JSON_OUTPUT_NAME", &report)
-        .env("TASK_EXCHANGE_ENVIRONMENT", environment.description())
+        .envs(variables(environment)?)
         .current_dir(&folder);
     if let Some(chromium) = in_path("chromium") {
         command.env("TASK_EXCHANGE_CHROMIUM", chromium);
@@ -234,6 +234,15 @@ fn run_browser(environment: &Environment) -> Result<Counts> {
         test_counts::playwright(&report)?,
         content,
     ))
+}
+
+/// What tests are told: the environment, and this very program, to stop and start parts with.
+fn variables(environment: &Environment) -> Result<[(&'static str, PathBuf); 2]> {
+    let own = env::current_exe().context("this program does not know its own path")?;
+    Ok([
+        ("TASK_EXCHANGE_ENVIRONMENT", environment.description()),
+        ("TASK_EXCHANGE_XTASK", own),
+    ])
 }
 
 /// A runner that was not content although no test failed has failed as such.

@@ -117,9 +117,9 @@ impl Part {
     /// How long it may take to become ready on a slow machine.
     const fn patience(self) -> Duration {
         match self {
-            Self::Keycloak => Duration::from_mins(4),
-            Self::Rabbitmq => Duration::from_mins(2),
-            _ => Duration::from_mins(1),
+            Self::Keycloak => Duration::from_mins(8),
+            Self::Rabbitmq => Duration::from_mins(4),
+            _ => Duration::from_mins(2),
         }
     }
 
