@@ -13,7 +13,9 @@ use jsonwebtoken::{
 };
 use openidconnect::{
     AsyncHttpClient, HttpRequest, HttpResponse, IssuerUrl, ProviderMetadataWithLogout,
-    core::CoreJsonWebKeySet, http,
+    RequestTokenError, StandardErrorResponse,
+    core::{CoreErrorResponseType, CoreJsonWebKeySet},
+    http,
 };
 use reqwest::{Client, StatusCode};
 use serde::de::DeserializeOwned;
@@ -78,6 +80,10 @@ pub enum FetchError {
     #[error("the answer cannot be passed on")]
     Http(#[source] http::Error),
 }
+
+/// Why a request for tokens brought none.
+pub(super) type TokenRequestError =
+    RequestTokenError<FetchError, StandardErrorResponse<CoreErrorResponseType>>;
 
 /// One issuer; clones share what was fetched.
 #[derive(Debug, Clone)]

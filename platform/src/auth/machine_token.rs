@@ -7,12 +7,13 @@ use std::{
 };
 
 use openidconnect::{
-    ClientId, ClientSecret, ConfigurationError, OAuth2TokenResponse, Scope, core::CoreClient,
+    ClientId, ClientSecret, ConfigurationError, OAuth2TokenResponse, RequestTokenError, Scope,
+    core::CoreClient,
 };
 use rand::RngExt;
 use tokio::{sync::Mutex, time::Instant};
 
-use super::{IdentityConfig, Issuer, IssuerUnavailable};
+use super::{IdentityConfig, Issuer, IssuerUnavailable, issuer::TokenRequestError};
 use crate::{backoff::Backoff, config::Secret, sources::Sources};
 
 /// The lifetime assumed when the issuer names none.
@@ -46,6 +47,18 @@ pub enum TokenUnavailable {
     /// The issuer publishes no address for tokens.
     #[error("the issuer publishes no token endpoint")]
     NoEndpoint(#[source] ConfigurationError),
+}
+
+impl TokenUnavailable {
+    /// The pause before asking again makes sense, where it is known.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Issuer(unavailable) => Some(unavailable.retry_after),
+            Self::Paused { retry_after } => Some(*retry_after),
+            Self::Refused { .. } | Self::NoEndpoint(_) => None,
+        }
+    }
 }
 
 /// An access token; it does not show in logs.
@@ -225,7 +238,7 @@ impl Inner {
             .request_async(&self.issuer)
             .await
             .map_err(|error| TokenUnavailable::Refused {
-                reason: error.to_string(),
+                reason: reason(&error),
             })?;
         let lifetime = answer.expires_in().unwrap_or(DEFAULT_LIFETIME);
         let spread = self
@@ -234,6 +247,16 @@ impl Inner {
             .random_range(Duration::ZERO..=lifetime / 20);
         let token = AccessToken(answer.access_token().secret().as_str().into());
         Ok(Held::new(token, lifetime, Instant::now(), spread))
+    }
+}
+
+/// What the log should say: the issuer's own words where it answered.
+fn reason(error: &TokenRequestError) -> String {
+    match error {
+        RequestTokenError::ServerResponse(answer) => answer.to_string(),
+        RequestTokenError::Request(cause) => cause.to_string(),
+        RequestTokenError::Parse(..) => "the answer is no token".to_owned(),
+        RequestTokenError::Other(reason) => reason.clone(),
     }
 }
 

@@ -23,7 +23,7 @@ use url::Url;
 
 use super::{
     Issuer, IssuerUnavailable, LoginConfig,
-    issuer::{FetchError, Provider},
+    issuer::{FetchError, Provider, TokenRequestError},
     person::TokenPerson,
 };
 use crate::sources::Sources;
@@ -337,16 +337,13 @@ impl Tokens {
     }
 }
 
-type TokenRequestError =
-    RequestTokenError<FetchError, StandardErrorResponse<CoreErrorResponseType>>;
-
 impl From<TokenRequestError> for OidcError {
     /// Only `invalid_grant` says that a session is over; everything unclear keeps it.
     fn from(error: TokenRequestError) -> Self {
         match error {
             RequestTokenError::ServerResponse(answer) => match answer.error() {
                 CoreErrorResponseType::InvalidGrant => Self::GrantOver,
-                other => Self::Refused(other.to_string()),
+                _ => Self::Refused(answer.to_string()),
             },
             RequestTokenError::Request(cause) => Self::Unavailable(Some(cause)),
             RequestTokenError::Parse(..) => Self::Unavailable(None),

@@ -75,13 +75,14 @@ impl PeerError {
         )
     }
 
-    /// The pause that the peer, the limit or the breaker asks for before the next call.
+    /// The pause that the peer, the limit, the breaker or the issuer asks for before the next call.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Throttled { retry_after } => Some(*retry_after),
             Self::Unavailable { retry_after } => *retry_after,
             Self::Open { retry_in } => Some(*retry_in),
+            Self::Token(unavailable) => unavailable.retry_after(),
             _ => None,
         }
     }
