@@ -2,10 +2,10 @@
 
 use axum::{
     Extension,
-    extract::{Query, State},
+    extract::{Query, State, rejection::QueryRejection},
     response::{IntoResponse, Response},
 };
-use chrono::{Datelike, NaiveDate};
+use chrono::NaiveDate;
 use platform::{
     auth::Principal,
     http::RequestId,
@@ -22,22 +22,27 @@ use crate::{
     state::PageState,
 };
 
+/// Nothing is booked before it.
+const FIRST_DAY: NaiveDate = NaiveDate::from_epoch_days(0).unwrap();
+
 /// `GET /finance/me`.
 pub(super) async fn mine(
     State(state): State<PageState>,
     principal: Principal,
     visit: Visit,
     Extension(request_id): Extension<RequestId>,
-    Query(asked): Query<AccountQuery>,
+    asked: Result<Query<AccountQuery>, QueryRejection>,
 ) -> Response {
     let now = state.sources.now();
     let shell = Shell::new(&state.site, visit, principal.viewer(), now).at(Section::MyAccount);
+    let Query(asked) = asked.unwrap_or_default();
+    let today = state.calendar.local_date(now);
     let query = StatementQuery {
         employee: principal.user_id(),
         day: asked
             .day
-            .filter(|day| is_plausible(*day))
-            .unwrap_or_else(|| state.calendar.local_date(now)),
+            .filter(|day| (FIRST_DAY..=today).contains(day))
+            .unwrap_or(today),
         before: asked.before.as_deref().and_then(EntryCursor::parse),
     };
     match statements::read(&state.db, &state.calendar, query).await {
@@ -46,11 +51,6 @@ pub(super) async fn mine(
             .within(shell)
             .into_response(),
     }
-}
-
-/// Further away the database knows no dates.
-fn is_plausible(day: NaiveDate) -> bool {
-    (1970..=9999).contains(&day.year())
 }
 
 fn page(shell: Shell, query: StatementQuery, statement: Statement, currency: &str) -> AccountPage {

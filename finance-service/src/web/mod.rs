@@ -21,12 +21,13 @@ use crate::state::{BASE, PageState};
 /// Everything below `/finance`, with the content policy of its pages.
 pub fn router(state: PageState, content_security_policy: HeaderValue) -> Router {
     let pages = Router::new()
-        .route("/", get(|| async { Redirect::to("/finance/me") }))
+        .route("/", get(home))
         .route("/me", get(account::mine))
         .with_state(state.clone())
         .merge(auth::web::router(state.auth));
     let router = Router::new()
         .nest(BASE, pages)
+        .route("/finance/", get(home))
         .merge(ui::assets::router(BASE))
         .fallback(not_found)
         .layer(middleware::from_fn(ui::forget_shown_toast));
@@ -34,6 +35,10 @@ pub fn router(state: PageState, content_security_policy: HeaderValue) -> Router 
         http::with_page_headers(router, content_security_policy),
         state.sources,
     )
+}
+
+async fn home() -> Redirect {
+    Redirect::to("/finance/me")
 }
 
 async fn not_found(visit: Visit) -> Response {
