@@ -1,11 +1,10 @@
 //! What the person at the terminal reads.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command-line tool speaks by printing"
-)]
 
-use std::{sync::OnceLock, time::Instant};
+use std::{
+    io::{self, Write as _},
+    sync::OnceLock,
+    time::Instant,
+};
 
 fn elapsed_seconds() -> f32 {
     static START: OnceLock<Instant> = OnceLock::new();
@@ -13,16 +12,18 @@ fn elapsed_seconds() -> f32 {
 }
 
 /// One line of progress: seconds since the start, who speaks, what happens.
-pub fn progress(who: &str, what: &str) {
-    println!("[{:6.1}s] {who:<16} {what}", elapsed_seconds());
+pub(crate) fn progress(who: &str, what: &str) {
+    plain(&format!("[{:6.1}s] {who:<16} {what}", elapsed_seconds()));
 }
 
 /// Text as it is: tables and results.
-pub fn plain(text: &str) {
-    println!("{text}");
+///
+/// Nobody may be listening any more, as after `| head`; that is no reason to stop half-way.
+pub(crate) fn plain(text: &str) {
+    writeln!(io::stdout().lock(), "{text}").ok();
 }
 
 /// The sentence a failed command ends with.
 pub fn error(error: &anyhow::Error) {
-    eprintln!("error: {error:#}");
+    writeln!(io::stderr().lock(), "error: {error:#}").ok();
 }

@@ -74,14 +74,15 @@ pub(crate) fn copy_to(environment: &Environment, home: &Path) -> Result<()> {
     fs::rename(&unfinished, home).context("the copy of Keycloak cannot be put in its place")
 }
 
-/// Named after everything that went into it.
-fn built_tree(environment: &Environment) -> PathBuf {
+/// A name for everything that went into the built tree.
+pub(crate) fn name() -> String {
     let options = hex::encode(&Sha256::digest(KEYCLOAK_BUILD_OPTIONS.join(" ")));
     let short: String = options.chars().take(8).collect();
-    environment
-        .cache
-        .join("keycloak")
-        .join(format!("{KEYCLOAK_VERSION}-{short}"))
+    format!("{KEYCLOAK_VERSION}-{short}")
+}
+
+fn built_tree(environment: &Environment) -> PathBuf {
+    environment.cache.join("keycloak").join(name())
 }
 
 fn fetch(environment: &Environment, programs: &Programs, folder: &Path) -> Result<PathBuf> {

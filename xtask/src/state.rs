@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::{facts::KEYCLOAK_VERSION, files, programs::Programs};
+use crate::{environment::Environment, facts::KEYCLOAK_VERSION, files, programs::Programs};
 
 /// Bumped when the layout of the data folder changes in a way that old data does not survive.
 const LAYOUT: u32 = 1;
@@ -59,10 +59,11 @@ impl State {
     ///
     /// # Errors
     /// One sentence when the data cannot be used any more.
-    pub(crate) fn open(folder: &Path, base_port: u16, programs: &Programs) -> Result<Self> {
+    pub(crate) fn open(environment: &Environment, programs: &Programs) -> Result<Self> {
+        let folder = &environment.folder();
         let now = Self {
             layout: LAYOUT,
-            base_port,
+            base_port: environment.ports.base(),
             postgres_major: programs.postgres_major,
             rabbitmq: programs.rabbitmq_version.clone(),
             keycloak: KEYCLOAK_VERSION.to_owned(),
@@ -78,12 +79,13 @@ impl State {
         {
             bail!(
                 "the data in {} was made by other versions (PostgreSQL {}, RabbitMQ {}; this machine has {} and {}): \
-                 forget it with `cargo xtask down --wipe`",
+                 forget it with `cargo xtask down --env {} --wipe`",
                 folder.display(),
                 kept.postgres_major,
                 kept.rabbitmq,
                 now.postgres_major,
-                now.rabbitmq
+                now.rabbitmq,
+                environment.name.folder()
             );
         }
         let opened = Self {

@@ -34,7 +34,7 @@ pub(crate) fn start(environment: &Environment, extent: Extent) -> Result<()> {
     packages::install_missing(environment, &SERVERS)?;
     let programs = Programs::find()?;
     let _one_at_a_time = environment.lock()?;
-    let state = State::open(&environment.folder(), environment.ports.base(), &programs)?;
+    let state = State::open(environment, &programs)?;
     let is_new = |part: &Part| process::running(environment, part.name()).is_none();
     let new: Vec<Part> = Part::ALL.into_iter().filter(is_new).collect();
     for part in &new {

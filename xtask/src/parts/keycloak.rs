@@ -1,6 +1,6 @@
 //! A private Keycloak: its own copy of the built tree, the realm and the theme of this checkout.
 
-use std::{fs, os::unix::fs::symlink};
+use std::{fs, os::unix::fs::symlink, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 
@@ -22,7 +22,7 @@ const HEAP: &str = "-Xms64m -Xmx384m";
 
 pub(super) fn start(context: &Context<'_>) -> Result<()> {
     let environment = context.environment;
-    let home = environment.data("keycloak");
+    let home = home(environment);
     if !home.is_dir() {
         keycloak_tree::copy_to(environment, &home)?;
     }
@@ -71,6 +71,11 @@ pub(super) fn start(context: &Context<'_>) -> Result<()> {
     )
 }
 
+/// Its own folder, a new one for another version; what must be kept is in the database.
+fn home(environment: &Environment) -> PathBuf {
+    environment.data("keycloak").join(keycloak_tree::name())
+}
+
 /// What stands for the `${NAME}` of the realm file.
 fn realm_placeholders(environment: &Environment) -> [(&'static str, String); 9] {
     let secret = |secret: Secret| environment.secrets.get(secret).to_owned();
@@ -89,7 +94,7 @@ fn realm_placeholders(environment: &Environment) -> [(&'static str, String); 9] 
 
 /// The realm is imported once; the theme is linked, so that a change shows after a restart.
 fn install_realm_and_theme(environment: &Environment) -> Result<()> {
-    let home = environment.data("keycloak");
+    let home = home(environment);
     let sources = environment.checkout.join("keycloak");
     let import = home.join("data/import");
     files::create_folder(&import)?;
