@@ -22,9 +22,12 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::{
-    app::{App, status_of},
+    app::{
+        App,
+        export::{self, Exported},
+        status_of,
+    },
     failure,
-    store::{self, export::Exported},
 };
 
 /// The most tasks on one page of `GET /tasks`, and how many there are unless asked otherwise.
@@ -73,7 +76,7 @@ async fn read(
 ) -> Result<Json<Task>, Problem> {
     // What is no UUID names no task.
     let id = Uuid::parse_str(&uuid).map_err(|_error| Problem::not_found())?;
-    let found = store::export::by_ids(&app.db, vec![id])
+    let found = export::by_ids(&app, vec![id])
         .await
         .map_err(|error| failure::problem(&error))?;
     found
@@ -95,7 +98,7 @@ async fn batch_get(
             "At most {MAX_BATCH_GET} ids at once."
         )));
     }
-    let found = store::export::by_ids(&app.db, ids.clone())
+    let found = export::by_ids(&app, ids.clone())
         .await
         .map_err(|error| failure::problem(&error))?;
     let known: HashSet<Uuid> = found.iter().map(|task| task.task.id.0).collect();
@@ -120,17 +123,11 @@ async fn list(
 ) -> Result<Json<TasksPage>, Problem> {
     let Query(query) = query.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
     let limit = query.limit.unwrap_or(MAX_PAGE).clamp(1, MAX_PAGE);
-    let mut found = store::export::after(&app.db, query.after, limit + 1)
-        .await
-        .map_err(|error| failure::problem(&error))?;
-    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-    let has_more = found.len() > wanted;
-    found.truncate(wanted);
-    let last = found.last().filter(|_| has_more);
-    let next = last.map(|task| task.task.id.0);
+    let read = export::page(&app, query.after, limit).await;
+    let page = read.map_err(|error| failure::problem(&error))?;
     Ok(Json(TasksPage {
-        tasks: found.into_iter().map(Task::from).collect(),
-        next,
+        tasks: page.tasks.into_iter().map(Task::from).collect(),
+        next: page.next,
     }))
 }
 

@@ -4,16 +4,11 @@ use chrono::{DateTime, Days, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
 
 use crate::{
-    app::App,
-    store::{
-        self, StoreError,
-        board::{Counts, Listed, Order, Page, Query, View},
-        people::Named,
-    },
+    app::{App, people::MAX_CHOICES},
+    store::{self, StoreError, people::Named},
 };
 
-/// The most people a page offers to choose from.
-pub const MAX_PEOPLE: u32 = 500;
+pub use crate::store::board::{Counts, Cursor, Filter, Listed, Order, Page, Query, View};
 
 /// The most tasks on one page of a list.
 pub const PAGE: u32 = 50;
@@ -36,7 +31,7 @@ pub async fn board(
     let (page, counts, performers) = tokio::try_join!(
         store::board::page(&app.db, query),
         store::board::counts(&app.db, &query.filter, done_since),
-        store::people::with_open_tasks(&app.db, MAX_PEOPLE),
+        store::people::with_open_tasks(&app.db, MAX_CHOICES),
     )?;
     Ok(Board {
         page,

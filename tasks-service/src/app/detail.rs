@@ -10,12 +10,15 @@ use crate::{
         event::{Event, Fact},
         person::Actor,
     },
-    store::{
-        self, StoreError,
-        page::{Address, Detail},
-        people::Named,
-    },
+    store::{self, StoreError, people::Named},
 };
+
+pub use crate::store::page::{Address, Detail, KnownPrice};
+
+/// The task that an address names, with its price.
+pub async fn find(app: &App, address: Address) -> Result<Option<Detail>, StoreError> {
+    store::page::detail(&app.db, address).await
+}
 
 /// A task with its history and the names of everybody in it.
 #[derive(Debug)]
@@ -28,7 +31,7 @@ pub struct Story {
 
 /// Everything the page of a task shows.
 pub async fn story(app: &App, address: Address) -> Result<Option<Story>, StoreError> {
-    let Some(detail) = store::page::detail(&app.db, address).await? else {
+    let Some(detail) = find(app, address).await? else {
         return Ok(None);
     };
     let history = store::history::of(&app.db, detail.task.id).await?;

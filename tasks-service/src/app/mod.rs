@@ -3,8 +3,11 @@
 pub mod board;
 pub mod command;
 pub mod detail;
+pub mod export;
 pub mod file;
+pub mod people;
 pub mod performers;
+pub mod prices;
 pub mod redraw;
 
 use std::sync::Arc;
@@ -12,6 +15,8 @@ use std::sync::Arc;
 use contracts::tasks::TaskStatus;
 use platform::{outbox::OutboxSignal, signal::Signal, sources::Sources};
 use sea_orm::DatabaseConnection;
+
+pub use crate::store::{StoreError, people::Named};
 
 use self::performers::Performers;
 use crate::domain::{assignment::Eligibility, task::State};

@@ -20,8 +20,8 @@ use platform::{
 };
 
 use crate::{
-    app::App,
-    messaging::consume::{PeopleWatch, PriceHandler},
+    app::{App, people::PeopleWatch},
+    messaging::consume::PriceHandler,
 };
 
 /// What the jobs work with.

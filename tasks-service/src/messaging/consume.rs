@@ -1,4 +1,4 @@
-//! What the service takes from other services' messages: prices, and that people changed.
+//! What the service takes from other services' messages: prices. That people changed is the platform's to read.
 
 use std::collections::HashMap;
 
@@ -7,16 +7,11 @@ use contracts::{
     finance::TaskPriced,
     topology::{ConsumerQueue, TASKS_FINANCE},
 };
-use platform::{
-    auth::session,
-    consumer::{BatchHandler, HandlerError, Incoming, Verdict},
-    people::{PeopleReaction, PersonChange},
-    signal::Signal,
-};
-use sea_orm::{DatabaseTransaction, DbErr};
+use platform::consumer::{BatchHandler, HandlerError, Incoming, Verdict};
+use sea_orm::DatabaseTransaction;
 use uuid::Uuid;
 
-use crate::store::{StoreError, prices, prices::Price};
+use crate::app::prices::{self, Price};
 
 /// Keeps the prices that Finance published, for the board to show (DESIGN.md section 6).
 #[derive(Debug, Clone, Copy)]
@@ -50,11 +45,8 @@ impl BatchHandler for PriceHandler {
         // In the order of the key, so that replicas do not wait for each other in a circle.
         let mut prices: Vec<Price> = newest.into_values().collect();
         prices.sort_unstable_by_key(|price| price.task_id);
-        match prices::keep(txn, &prices).await {
-            Ok(()) => Ok(verdicts),
-            Err(StoreError::Database(error)) => Err(error.into()),
-            Err(error @ StoreError::Corrupt { .. }) => Err(HandlerError::failed(error)),
-        }
+        prices::keep(txn, &prices).await?;
+        Ok(verdicts)
     }
 }
 
@@ -75,45 +67,6 @@ fn fold(newest: &mut HashMap<Uuid, Price>, priced: TaskPriced) {
             },
         );
     }
-}
-
-/// What the board does when people change.
-///
-/// Whoever loses a right is logged out (DESIGN.md section 9); and the job of redraws is woken, since
-/// performers may be lost or may be there for tasks that wait.
-#[derive(Debug, Clone)]
-pub struct PeopleWatch {
-    people_changed: Signal,
-}
-
-impl PeopleWatch {
-    /// Wakes `people_changed` after each change.
-    #[must_use]
-    pub fn new(people_changed: Signal) -> Self {
-        Self { people_changed }
-    }
-}
-
-impl PeopleReaction for PeopleWatch {
-    async fn people_changed(
-        &self,
-        txn: &DatabaseTransaction,
-        changes: &[PersonChange],
-    ) -> Result<(), DbErr> {
-        for change in changes.iter().filter(|change| loses_a_right(change)) {
-            session::end_all(txn, change.after.user_id).await?;
-        }
-        Ok(())
-    }
-
-    fn committed(&self) {
-        self.people_changed.wake();
-    }
-}
-
-fn loses_a_right(change: &PersonChange) -> bool {
-    let mut held = change.before.iter().flat_map(|before| &before.roles);
-    !change.after.is_active() || held.any(|role| !change.after.roles.contains(role))
 }
 
 #[cfg(test)]

@@ -27,6 +27,9 @@ pub enum StoreError {
     },
 }
 
+/// What a reaction inside another's transaction returns; the platform decides what its errors mean.
+pub type DatabaseResult = Result<(), DbErr>;
+
 /// Begins a transaction; dropping it undoes what it did.
 pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, StoreError> {
     Ok(db.begin().await?)

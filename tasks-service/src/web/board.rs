@@ -14,11 +14,10 @@ use super::{
 };
 use crate::{
     app::{
-        board::{self, PAGE, day_start},
+        board::{self, Cursor, Filter, Listed, PAGE, View, day_start},
         status_of,
     },
     domain::{id::UserId, person::Caller, task::Task},
-    store::board as store,
 };
 
 /// The board.
@@ -28,29 +27,29 @@ pub(super) async fn all(
 ) -> Result<BoardPage, Response> {
     let shell = visitor.shell(Section::Tasks);
     let today = today(&visitor);
-    let asked = store::Query {
+    let asked = board::Query {
         view: match query.view {
-            BoardView::Open => store::View::Open,
-            BoardView::DoneToday => store::View::DoneSince(today),
-            BoardView::All => store::View::All,
+            BoardView::Open => View::Open,
+            BoardView::DoneToday => View::DoneSince(today),
+            BoardView::All => View::All,
         },
         order: match query.order {
-            Order::Newest => store::Order::Newest,
-            Order::Oldest => store::Order::Oldest,
-            Order::Assigned => store::Order::RecentlyAssigned,
+            Order::Newest => board::Order::Newest,
+            Order::Oldest => board::Order::Oldest,
+            Order::Assigned => board::Order::RecentlyAssigned,
         },
-        filter: store::Filter {
+        filter: Filter {
             search: search(&query.q),
             performer: query.performer.map(UserId),
         },
-        after: query.after.as_deref().and_then(store::Cursor::parse),
+        after: query.after.as_deref().and_then(Cursor::parse),
         limit: PAGE,
     };
     let read = board::board(&visitor.state.app, &asked, today).await;
     let found = read.map_err(|error| visitor.fail(&error))?;
     let at = |task: &Task| match (query.view, query.order) {
-        (BoardView::DoneToday, _) => task.closed_at().unwrap_or(task.created_at),
-        (_, Order::Assigned) => task.assigned_at().unwrap_or(task.created_at),
+        (BoardView::DoneToday, _) => task.state.closed_at().unwrap_or(task.created_at),
+        (_, Order::Assigned) => task.state.assigned_at().unwrap_or(task.created_at),
         (_, Order::Newest | Order::Oldest) => task.created_at,
     };
     Ok(BoardPage {
@@ -75,26 +74,23 @@ pub(super) async fn mine(
     let shell = visitor.shell(Section::MyTasks);
     let caller = visitor.caller();
     let (view, order) = match query.view {
-        MineView::Open => (store::View::Open, store::Order::RecentlyAssigned),
-        MineView::Done => (
-            store::View::DoneSince(DateTime::UNIX_EPOCH),
-            store::Order::Newest,
-        ),
+        MineView::Open => (View::Open, board::Order::RecentlyAssigned),
+        MineView::Done => (View::DoneSince(DateTime::UNIX_EPOCH), board::Order::Newest),
     };
-    let asked = store::Query {
+    let asked = board::Query {
         view,
         order,
-        filter: store::Filter {
+        filter: Filter {
             search: search(&query.q),
             performer: Some(caller.id),
         },
-        after: query.after.as_deref().and_then(store::Cursor::parse),
+        after: query.after.as_deref().and_then(Cursor::parse),
         limit: PAGE,
     };
     let read = board::mine(&visitor.state.app, &asked, today(&visitor)).await;
     let found = read.map_err(|error| visitor.fail(&error))?;
     let at = |task: &Task| {
-        let last = task.closed_at().or(task.assigned_at());
+        let last = task.state.closed_at().or(task.state.assigned_at());
         last.unwrap_or(task.created_at)
     };
     let shows_done_today = query.view == MineView::Open && asked.after.is_none();
@@ -138,12 +134,8 @@ fn days(shell: &Shell, rows: Vec<TaskRow>) -> Vec<Day> {
     Day::group(rows, shell.clock())
 }
 
-fn rows(
-    tasks: Vec<store::Listed>,
-    caller: Caller,
-    at: impl Fn(&Task) -> DateTime<Utc>,
-) -> Vec<TaskRow> {
-    let row = |listed: store::Listed| {
+fn rows(tasks: Vec<Listed>, caller: Caller, at: impl Fn(&Task) -> DateTime<Utc>) -> Vec<TaskRow> {
+    let row = |listed: Listed| {
         let task = listed.task;
         let rights = task.rights(caller);
         TaskRow {

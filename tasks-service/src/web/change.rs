@@ -20,14 +20,14 @@ use super::{
 };
 use crate::{
     app::{
-        board::MAX_PEOPLE,
         command::{self, CommandError, Done},
+        detail::{self, Detail},
+        people,
     },
     domain::{
         id::UserId,
         text::{Content, Field, Typed},
     },
-    store::{self, page::Detail},
 };
 
 const WHO_COMPLETES: &str = "Only its performer, managers and administrators mark a task done.";
@@ -78,7 +78,7 @@ pub(super) async fn assign_form(
 #[serde(default)]
 pub(super) struct Assignment {
     /// The time of the newest event that the form was made with, in microseconds.
-    seen: i64,
+    seen: String,
     pick: String,
     performer: String,
 }
@@ -98,7 +98,12 @@ pub(super) async fn assign(
         }
         Pick::Chosen(Some(performer)) => command::assign(app, id, caller, UserId(performer)).await,
         Pick::Random => {
-            let seen = DateTime::<Utc>::from_timestamp_micros(sent.seen).unwrap_or_default();
+            let seen = sent
+                .seen
+                .parse()
+                .ok()
+                .and_then(DateTime::from_timestamp_micros);
+            let seen: DateTime<Utc> = seen.unwrap_or_default();
             command::redraw(app, id, caller, seen).await
         }
     };
@@ -139,8 +144,8 @@ async fn assign_page(
     let current = detail.task.performer();
     let read = async {
         tokio::try_join!(
-            store::people::eligible(&app.db, &app.eligibility, MAX_PEOPLE),
-            store::people::names(&app.db, current.map(|user| user.0)),
+            people::choices(app),
+            people::names(app, current.map(|user| user.0)),
         )
     };
     let (performers, names) = read.await.map_err(|error| visitor.fail(&error))?;
@@ -264,7 +269,7 @@ pub(super) async fn cancel(
 async fn read(visitor: &Visitor, task: &str) -> Result<Detail, Response> {
     let nothing = || visitor.refuse(PageProblem::not_found());
     let address = address(task).ok_or_else(nothing)?;
-    let read = store::page::detail(&visitor.state.app.db, address).await;
+    let read = detail::find(&visitor.state.app, address).await;
     read.map_err(|error| visitor.fail(&error))?
         .ok_or_else(nothing)
 }

@@ -7,7 +7,11 @@ use uuid::Uuid;
 
 use super::views::{self, Happened, HistoryEntry, TaskDetail, Why};
 use crate::{
-    app::{detail::Story, status_of},
+    app::{
+        Named,
+        detail::{KnownPrice, Story},
+        status_of,
+    },
     domain::{
         assignment::Cause,
         event::{Event, Fact, Reason},
@@ -16,7 +20,6 @@ use crate::{
         task::Rights,
         text::Field,
     },
-    store::{page::KnownPrice, people::Named},
 };
 
 /// Somebody by name.
@@ -54,8 +57,8 @@ pub(super) fn detail(story: &Story) -> TaskDetail {
             .performer()
             .map(|user| person_among(&story.names, user)),
         created_at: task.created_at,
-        assigned_at: task.assigned_at(),
-        finished_at: task.closed_at(),
+        assigned_at: task.state.assigned_at(),
+        finished_at: task.state.closed_at(),
     }
 }
 

@@ -18,14 +18,13 @@ use super::{
 };
 use crate::{
     app::{
-        board::MAX_PEOPLE,
         file::{self, Draft, FileError, Filed},
+        people,
     },
     domain::{
         id::{TaskId, UserId},
         text::{Content, ContentErrors, TextError, Typed},
     },
-    store,
 };
 
 /// The form of a new task, as it was sent. What is missing counts as empty.
@@ -127,8 +126,8 @@ async fn retry(
 async fn page(visitor: &Visitor, id: Uuid, form: TaskForm) -> Result<NewTaskPage, Response> {
     let app = &visitor.state.app;
     let performers = if visitor.principal.has_any(&LEADS) {
-        let eligible = store::people::eligible(&app.db, &app.eligibility, MAX_PEOPLE).await;
-        eligible.map_err(|error| visitor.fail(&error))?
+        let choices = people::choices(app).await;
+        choices.map_err(|error| visitor.fail(&error))?
     } else {
         Vec::new()
     };

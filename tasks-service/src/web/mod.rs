@@ -12,12 +12,12 @@ use axum::{
     Router,
     http::HeaderValue,
     middleware,
-    response::{Redirect, Response},
+    response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
 use platform::{
     auth, http,
-    ui::{self, PageProblem},
+    ui::{self, Frame, PageProblem, Visit},
 };
 
 use self::visitor::Visitor;
@@ -39,7 +39,9 @@ pub fn router(state: PageState, content_security_policy: HeaderValue) -> Router 
         .with_state(state.clone());
     let router = Router::new()
         .nest(BASE, pages.merge(auth::web::router(state.auth)))
+        .route("/tasks/", get(|| async { Redirect::permanent(BASE) }))
         .merge(ui::assets::router(BASE))
+        .fallback(nothing)
         .layer(middleware::from_fn(ui::forget_shown_toast));
     http::with_defaults(
         http::with_page_headers(router, content_security_policy),
@@ -51,6 +53,12 @@ pub fn router(state: PageState, content_security_policy: HeaderValue) -> Router 
 async fn home(visitor: Visitor) -> Redirect {
     let roles: Vec<_> = visitor.principal.roles().iter().copied().collect();
     Redirect::to(ui::home(&roles))
+}
+
+/// Outside of `/tasks` there is nothing, whoever asks.
+async fn nothing(visit: Visit) -> Response {
+    let frame = Frame::new(BASE, visit.theme);
+    PageProblem::not_found().plain(frame, BASE).into_response()
 }
 
 async fn not_found(visitor: Visitor) -> Response {

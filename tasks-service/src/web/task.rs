@@ -11,7 +11,7 @@ use super::{
     views::TaskPage,
     visitor::{Visitor, address},
 };
-use crate::{app::detail, store::page::Address};
+use crate::app::detail::{self, Address};
 
 /// One task with its history. By its id it is found too, and leads to the address with the number.
 pub(super) async fn page(visitor: Visitor, Path(task): Path<String>) -> Result<Response, Response> {

@@ -15,7 +15,7 @@ use platform::{
 };
 
 use crate::{
-    app::command::CommandError,
+    app::{StoreError, command::CommandError, detail::Address},
     domain::{
         id::{TaskId, UserId},
         person::{Authority, Caller},
@@ -23,7 +23,6 @@ use crate::{
     },
     failure::{self, Failure},
     state::PageState,
-    store::{StoreError, page::Address},
 };
 
 /// The roles that may do everything with every task (T4).

@@ -1,10 +1,12 @@
 //! The task: its states, who may do what to it, and what each step leaves behind (T1, T4 to T7).
 
+mod state;
 #[cfg(test)]
 mod tests;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+pub use self::state::{Assignment, State};
 use super::{
     assignment::{Cause, Draw, Pick},
     event::{Event, Fact, Reason},
@@ -12,32 +14,6 @@ use super::{
     person::{Actor, Caller},
     text::Field,
 };
-
-/// Where a task is in its life. `Completed` and `Cancelled` are final.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// Nobody is eligible; it is handed out as soon as somebody is.
-    Waiting,
-    /// With a performer.
-    Open(Assignment),
-    /// Done; the last performer earns the reward whoever marked it.
-    Completed {
-        assignment: Assignment,
-        completed_at: DateTime<Utc>,
-    },
-    /// Called off, with whoever had it last.
-    Cancelled {
-        last: Option<Assignment>,
-        cancelled_at: DateTime<Utc>,
-    },
-}
-
-/// Who got a task when.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Assignment {
-    pub performer: UserId,
-    pub assigned_at: DateTime<Utc>,
-}
 
 /// A task with everything its rules need: neither its number nor its texts are among that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -297,31 +273,9 @@ impl Task {
     /// Who has the task, or had it last.
     #[must_use]
     pub fn performer(&self) -> Option<UserId> {
-        self.assignment().map(|assignment| assignment.performer)
-    }
-
-    /// When its performer got it.
-    #[must_use]
-    pub fn assigned_at(&self) -> Option<DateTime<Utc>> {
-        self.assignment().map(|assignment| assignment.assigned_at)
-    }
-
-    /// When it was completed or cancelled.
-    #[must_use]
-    pub fn closed_at(&self) -> Option<DateTime<Utc>> {
-        match self.state {
-            State::Waiting | State::Open(_) => None,
-            State::Completed { completed_at, .. } => Some(completed_at),
-            State::Cancelled { cancelled_at, .. } => Some(cancelled_at),
-        }
-    }
-
-    fn assignment(&self) -> Option<Assignment> {
-        match self.state {
-            State::Waiting => None,
-            State::Open(assignment) | State::Completed { assignment, .. } => Some(assignment),
-            State::Cancelled { last, .. } => last,
-        }
+        self.state
+            .assignment()
+            .map(|assignment| assignment.performer)
     }
 
     fn hand_out(
