@@ -2,20 +2,20 @@
 
 use std::{
     env,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read},
     path::PathBuf,
     process::{Command, Stdio},
+    thread,
 };
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use crate::{
-    console,
+    command, console,
     environment::{Environment, variable},
     facts::SERVICES,
     failure::Failure,
-    interrupt,
 };
 
 /// How the services are compiled.
@@ -48,16 +48,13 @@ pub(crate) fn build(environment: &Environment, profile: Profile) -> Result<PathB
         .stdout(Stdio::piped())
         .spawn()
         .context("cargo cannot be started")?;
-    let mut folder = None;
-    if let Some(output) = child.stdout.take() {
-        for line in BufReader::new(output).lines() {
-            if interrupt::requested() {
-                child.kill()?;
-            }
-            folder = executable_folder(&line?).or(folder);
-        }
-    }
-    let built = child.wait()?.success();
+    let report = child.stdout.take().context("cargo has no output")?;
+    let (built, folder) = thread::scope(|scope| {
+        let reader = scope.spawn(|| last_executable_folder(report));
+        let built = command::wait(&mut child);
+        (built, reader.join().ok().flatten())
+    });
+    let built = built?.success();
     match folder {
         Some(folder) if built => Ok(folder),
         _ => bail!(Failure::new(
@@ -65,6 +62,15 @@ pub(crate) fn build(environment: &Environment, profile: Profile) -> Result<PathB
             "the services could not be built: see cargo's words above, or the network when crates are missing"
         )),
     }
+}
+
+/// Reads cargo's report to its end.
+fn last_executable_folder(report: impl Read) -> Option<PathBuf> {
+    BufReader::new(report)
+        .lines()
+        .map_while(Result::ok)
+        .filter_map(|line| executable_folder(&line))
+        .last()
 }
 
 /// The folder of the executable that a line of cargo's report is about, if it is about one.

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use nix::{
-    sys::signal::{Signal, killpg},
+    sys::signal::{Signal, kill, killpg},
     unistd::Pid,
 };
 
@@ -119,6 +119,37 @@ impl Helper {
         }
         child.kill().ok();
         child.wait().ok();
+    }
+}
+
+/// Runs a program that speaks to the terminal itself; says whether it was content.
+///
+/// # Errors
+/// When it cannot be started, or when somebody asked to stop.
+pub(crate) fn run_visibly(command: &mut Command) -> Result<bool> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("{program} cannot be started"))?;
+    Ok(wait(&mut child)?.success())
+}
+
+/// Waits for the end of a program, and ends it when somebody asks to stop.
+///
+/// Ctrl-C in the terminal reaches it anyway, a signal to this process alone does not.
+pub(crate) fn wait(child: &mut Child) -> Result<ExitStatus> {
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if let Err(stopped) = interrupt::tick() {
+            if let Ok(id) = i32::try_from(child.id()) {
+                // Fails only when it has ended by itself.
+                kill(Pid::from_raw(id), Signal::SIGTERM).ok();
+            }
+            child.wait()?;
+            return Err(stopped);
+        }
     }
 }
 

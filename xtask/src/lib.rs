@@ -30,5 +30,4 @@ mod schedule;
 mod secrets;
 mod state;
 mod test;
-mod test_counts;
 mod up;

@@ -1,15 +1,15 @@
 //! How many tests passed and failed, read from the reports of the test runners.
 
-use std::{ops::Add, path::Path};
+use std::{fs, ops::Add, path::Path};
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 /// The outcome of some tests. Skipped ones count as neither.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    pub(crate) passed: u64,
-    pub(crate) failed: u64,
+pub(super) struct Counts {
+    pub(super) passed: u64,
+    pub(super) failed: u64,
 }
 
 impl Add for Counts {
@@ -24,8 +24,8 @@ impl Add for Counts {
 }
 
 /// Reads the `JUnit` report that nextest writes.
-pub(crate) fn nextest(report: &Path) -> Result<Counts> {
-    let text = std::fs::read_to_string(report)
+pub(super) fn nextest(report: &Path) -> Result<Counts> {
+    let text = fs::read_to_string(report)
         .with_context(|| format!("nextest left no {}", report.display()))?;
     junit(&text).with_context(|| format!("{} is not a JUnit report", report.display()))
 }
@@ -51,8 +51,8 @@ fn junit(text: &str) -> Option<Counts> {
 }
 
 /// Reads the JSON report that Playwright writes.
-pub(crate) fn playwright(report: &Path) -> Result<Counts> {
-    let text = std::fs::read_to_string(report)
+pub(super) fn playwright(report: &Path) -> Result<Counts> {
+    let text = fs::read_to_string(report)
         .with_context(|| format!("Playwright left no {}", report.display()))?;
     let report: Value = serde_json::from_str(&text)?;
     let number = |name: &str| {
