@@ -1,9 +1,11 @@
 // What people come for, from end to end, and what they keep when a service dies on the way.
 import { expect, test, type Browser, type Page } from '@playwright/test'
 import { demo, environment, type Login } from './support/environment.ts'
-import { createPerson, deletePerson, loginOf } from './support/keycloak.ts'
+import { createPerson, deleteCreated, deletePerson, loginOf } from './support/keycloak.ts'
 import { balance, complete, createTask, entriesOf, open, performerOf } from './support/pages.ts'
 import { kill, start } from './support/services.ts'
+
+test.afterEach(deleteCreated)
 
 /** A page of somebody else, with cookies of its own. */
 async function pageOf(browser: Browser, person: Login): Promise<Page> {
@@ -35,7 +37,6 @@ test('somebody new files a task, its performer does it and finds fee and reward 
   await entriesOf(theirs, title, 1)
   await complete(theirs, address)
   expectFeeAndReward(await entriesOf(theirs, title, 2))
-  await deletePerson(nora)
 })
 
 test('a person who is drawn at random is an employee, never a manager or an administrator', async ({ browser }) => {

@@ -58,17 +58,30 @@ export async function createPerson(firstName: string): Promise<Person> {
   })
   const id = answer.headers.get('location')?.split('/').at(-1)
   if (id === undefined) throw new Error('Keycloak does not name the person it created')
+  created.add(id)
   return { id, username, password, name: `${firstName} Journey ${unique}` }
 }
 
+/** Those that `createPerson` made and nobody deleted yet. */
+const created = new Set<string>()
+
 /** Deletes a person; what is open with them is drawn anew. */
-export async function deletePerson(person: Person): Promise<void> {
-  await call('DELETE', `users/${person.id}`)
+export async function deletePerson({ id }: Person): Promise<void> {
+  created.delete(id)
+  await call('DELETE', `users/${id}`)
+}
+
+/** Deletes whom a test left behind, so that no later draw hits them. */
+export async function deleteCreated(): Promise<void> {
+  for (const id of created) await call('DELETE', `users/${id}`)
+  created.clear()
 }
 
 /** How somebody drawn at random logs in: demo people as always, others by a password set just now. */
 export async function loginOf(name: string): Promise<Login> {
-  const answer = await call('GET', `users?search=${encodeURIComponent(name)}&max=2`)
+  const [firstName = '', ...rest] = name.split(' ')
+  const query = new URLSearchParams({ firstName, lastName: rest.join(' '), exact: 'true', max: '2' })
+  const answer = await call('GET', `users?${query}`)
   const [found, other] = (await answer.json()) as Representation[]
   if (found === undefined || other !== undefined) throw new Error(`not exactly one person is called ${name}`)
   const known = environment().people.find(({ username }) => username === found.username)

@@ -79,6 +79,9 @@ export async function balance(page: Page): Promise<number> {
   return cents(await page.getByRole('region', { name: 'Balance' }).getByRole('paragraph').first().innerText())
 }
 
+/** The place of the amount among the cells of an entry: after its time and what it is about. */
+const AMOUNT = 2
+
 /** What the entries about a task did to the account of the person on `page`, once there are `count` of them. */
 export async function entriesOf(page: Page, title: string, count: number): Promise<number[]> {
   const rows = page.getByRole('main').getByRole('row').filter({ hasText: title })
@@ -86,6 +89,7 @@ export async function entriesOf(page: Page, title: string, count: number): Promi
     await page.goto(`${environment().finance_url}/me`)
     await expect(rows).toHaveCount(count, { timeout: 1_000 })
   }).toPass()
-  const amounts = await rows.getByRole('cell').filter({ hasText: /^[+−]\$/ }).allInnerTexts()
-  return amounts.map(cents)
+  const amounts: number[] = []
+  for (const row of await rows.all()) amounts.push(cents(await row.getByRole('cell').nth(AMOUNT).innerText()))
+  return amounts
 }
