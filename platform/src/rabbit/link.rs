@@ -18,7 +18,7 @@ const STEP_LIMIT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LinkError {
     /// The broker or the network said so.
-    #[error("{0}")]
+    #[error(transparent)]
     Broker(#[from] lapin::Error),
     /// Nothing was heard in time; what was asked may have happened all the same.
     #[error("the broker did not answer in time")]

@@ -67,7 +67,7 @@ pub fn spawn(
     sources: &Sources,
     signal: OutboxSignal,
 ) -> Result<(), RelayError> {
-    let (shortest, longest) = (Duration::from_millis(100), Duration::from_secs(10));
+    let (shortest, longest) = (Duration::from_millis(100), Duration::from_secs(5));
     let relay = Relay {
         options: lead::options(&database.url).map_err(RelayError::Url)?,
         link: broker.publishing().clone(),

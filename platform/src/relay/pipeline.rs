@@ -182,7 +182,7 @@ async fn clean_up(
     tracing::warn!(
         messages,
         reason = first.map(|first| first.reason),
-        "the broker took not everything"
+        "the broker refused messages"
     );
     let dead = cleaner
         .note_refusals(&settled.refused, sources.now())
