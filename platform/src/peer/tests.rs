@@ -22,6 +22,9 @@ use tokio::{net::TcpListener, time::Instant};
 use super::{PeerClient, PeerConfig, PeerError};
 use crate::{auth::testing::FakeIssuer, lifecycle::Lifecycle};
 
+/// How long a slow peer takes: far more than any deadline here, also on a busy machine.
+const SLOW: Duration = Duration::from_secs(30);
+
 /// One answer of the peer.
 #[derive(Debug, Clone)]
 enum Step {
@@ -88,7 +91,7 @@ impl Peer {
             url: self.address.parse().unwrap(),
             max_in_flight: 2.try_into().unwrap(),
             per_second: 1_000.try_into().unwrap(),
-            deadline_ms: 700,
+            deadline_ms: 2_000,
         }
     }
 
@@ -137,12 +140,12 @@ async fn respond(step: Step) -> Response {
         Step::Json(value) => axum::Json(value).into_response(),
         Step::Garbage => "<html>".into_response(),
         Step::SlowHeader => {
-            tokio::time::sleep(Duration::from_secs(3)).await;
+            tokio::time::sleep(SLOW).await;
             StatusCode::OK.into_response()
         }
         Step::SlowBody => {
             let late = futures::stream::once(async {
-                tokio::time::sleep(Duration::from_secs(3)).await;
+                tokio::time::sleep(SLOW).await;
                 Ok::<_, std::io::Error>("{}")
             });
             Body::from_stream(late).into_response()
@@ -247,17 +250,17 @@ async fn a_peer_that_refuses_every_token_does_not_cause_a_storm_of_tokens() {
 
 #[tokio::test]
 async fn a_429_pauses_every_call_until_it_is_over() {
-    let peer = Peer::answering([Step::RetryAfter(429, "1"), ok()]).await;
+    let peer = Peer::answering([Step::RetryAfter(429, "3"), ok()]).await;
     let client = peer.client();
     let first: Outcome = client.get_json("/users/1").await;
     let pause = first.unwrap_err().retry_after();
-    assert_eq!(pause, Some(Duration::from_secs(1)));
+    assert_eq!(pause, Some(Duration::from_secs(3)));
 
     let during: Outcome = client.get_json("/users/2").await;
     assert!(matches!(during, Err(PeerError::Throttled { .. })));
     assert_eq!(peer.requests(), 1, "the peer is not asked during the pause");
 
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
     let after: Outcome = client.get_json("/users/3").await;
     assert!(
         after.is_ok(),
@@ -273,7 +276,7 @@ async fn a_503_that_asks_for_more_than_the_deadline_ends_the_call() {
     let error = outcome.unwrap_err();
     assert_eq!(error.retry_after(), Some(Duration::from_secs(30)));
     assert_eq!(peer.requests(), 1);
-    assert!(began.elapsed() < Duration::from_millis(500));
+    assert!(began.elapsed() < SLOW);
 }
 
 #[tokio::test]
@@ -283,7 +286,7 @@ async fn a_slow_peer_costs_the_deadline_and_one_request() {
         let began = Instant::now();
         let outcome: Outcome = peer.client().get_json("/users/1").await;
         assert!(matches!(outcome, Err(PeerError::Deadline)), "{step:?}");
-        assert!(began.elapsed() < Duration::from_secs(1), "{step:?}");
+        assert!(began.elapsed() < SLOW, "{step:?}");
         assert_eq!(peer.requests(), 1, "{step:?}");
     }
 }
@@ -397,7 +400,6 @@ async fn no_more_calls_a_second_than_allowed() {
     let peer = Peer::answering([ok()]).await;
     let config = PeerConfig {
         per_second: 10.try_into().unwrap(),
-        deadline_ms: 2_000,
         ..peer.config()
     };
     let client = peer.client_with(&config);
