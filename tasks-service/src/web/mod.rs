@@ -32,9 +32,15 @@ pub fn router(state: PageState, content_security_policy: HeaderValue) -> Router 
         .route("/new", get(file::form))
         .route("/{task}", get(task::page))
         .route("/{task}/complete", post(change::complete))
-        .route("/{task}/assign", get(change::assign_form).post(change::assign))
+        .route(
+            "/{task}/assign",
+            get(change::assign_form).post(change::assign),
+        )
         .route("/{task}/edit", get(change::edit_form).post(change::edit))
-        .route("/{task}/cancel", get(change::cancel_form).post(change::cancel))
+        .route(
+            "/{task}/cancel",
+            get(change::cancel_form).post(change::cancel),
+        )
         .fallback(not_found)
         .with_state(state.clone());
     let router = Router::new()
