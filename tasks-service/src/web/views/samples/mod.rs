@@ -1,15 +1,13 @@
 //! Every page of the board in every state that looks different, for tests of the templates.
 
+mod hostile;
+
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use contracts::{identity::Role, tasks::TaskStatus};
-use platform::ui::{Money, Person, Section, Shell, Site, Toast, Viewer, Visit};
+use platform::ui::{Money, Person, Section, Shell, Site, Viewer, Visit};
 use uuid::Uuid;
 
 use super::*;
-
-/// What somebody who means harm would type everywhere.
-pub(crate) const HOSTILE: &str =
-    "\"><script>alert(1)</script><img src=x onerror=alert(1)>' {{7*7}} \u{202e}<!--";
 
 const NAMES: [&str; 14] = [
     "Mara Lindqvist",
@@ -470,119 +468,6 @@ fn finished_task(status: TaskStatus) -> TaskPage {
     }
 }
 
-fn hostile_person() -> Person {
-    Person::new(Uuid::from_u128(66), HOSTILE)
-}
-
-fn hostile_shell() -> Shell {
-    let mut visit = Visit::default();
-    visit.toast = Some(Toast::new(HOSTILE).with_link("/tasks", HOSTILE));
-    let site = Site {
-        base: "/tasks",
-        time_zone: chrono_tz::UTC,
-        profile_url: Some(HOSTILE.to_owned()),
-    };
-    let viewer = Viewer {
-        person: hostile_person(),
-        roles: vec![Role::Employee],
-        csrf_token: HOSTILE.to_owned(),
-    };
-    Shell::new(&site, visit, viewer, now())
-}
-
-fn hostile_row() -> TaskRow {
-    TaskRow {
-        title: HOSTILE.to_owned(),
-        reference: Some(HOSTILE.to_owned()),
-        performer: Some(hostile_person()),
-        ..row(1, "", 0, 1)
-    }
-}
-
-fn hostile_board() -> BoardPage {
-    let shell = hostile_shell();
-    BoardPage {
-        query: BoardQuery {
-            q: HOSTILE.to_owned(),
-            after: Some(HOSTILE.to_owned()),
-            ..BoardQuery::default()
-        },
-        days: Day::group(vec![hostile_row()], shell.clock()),
-        performers: vec![hostile_person()],
-        next: Some(HOSTILE.to_owned()),
-        shell,
-        counts: BoardCounts::default(),
-    }
-}
-
-fn hostile_search() -> MinePage {
-    MinePage {
-        shell: hostile_shell(),
-        query: MineQuery {
-            q: HOSTILE.to_owned(),
-            ..MineQuery::default()
-        },
-        days: Vec::new(),
-        ..mine(MineView::Open)
-    }
-}
-
-fn hostile_form() -> NewTaskPage {
-    let said = || Some(HOSTILE.to_owned());
-    NewTaskPage {
-        form: TaskForm {
-            title: HOSTILE.to_owned(),
-            description: format!("{HOSTILE}</textarea>"),
-            reference: HOSTILE.to_owned(),
-            pick: Pick::Chosen(Some(hostile_person().id)),
-            errors: FormErrors {
-                title: said(),
-                description: said(),
-                reference: said(),
-                performer: said(),
-            },
-        },
-        performers: vec![hostile_person()],
-        ..new_task(hostile_shell())
-    }
-}
-
-fn hostile_task() -> TaskPage {
-    TaskPage {
-        shell: hostile_shell(),
-        task: TaskDetail {
-            title: HOSTILE.to_owned(),
-            description: format!("{HOSTILE}\n\n[x](javascript:alert(1))\n\n{HOSTILE}"),
-            reference: Some(HOSTILE.to_owned()),
-            author: hostile_person(),
-            performer: Some(hostile_person()),
-            ..detail()
-        },
-        history: vec![
-            entry(
-                1,
-                Some(hostile_person()),
-                Happened::Edited(HOSTILE.to_owned()),
-            ),
-            entry(
-                2,
-                Some(hostile_person()),
-                Happened::Assigned {
-                    to: hostile_person(),
-                    from: Some(hostile_person()),
-                    why: Why::Chosen,
-                },
-            ),
-        ],
-        price: Some(Price {
-            fee: Money::new(1, "<b>"),
-            reward: Money::new(1, "<b>"),
-            assignments: 1,
-        }),
-        ..task_of_manager()
-    }
-}
-
 /// All samples by name; those of hostile people are named so.
 pub(crate) fn pages() -> Vec<(&'static str, String)> {
     let of = |page: &dyn askama::DynTemplate| page.dyn_render().unwrap();
@@ -605,9 +490,9 @@ pub(crate) fn pages() -> Vec<(&'static str, String)> {
         ("task-waiting", of(&waiting_task())),
         ("task-done", of(&finished_task(TaskStatus::Completed))),
         ("task-cancelled", of(&finished_task(TaskStatus::Cancelled))),
-        ("hostile-board", of(&hostile_board())),
-        ("hostile-search", of(&hostile_search())),
-        ("hostile-form", of(&hostile_form())),
-        ("hostile-task", of(&hostile_task())),
+        ("hostile-board", of(&hostile::board())),
+        ("hostile-search", of(&hostile::search())),
+        ("hostile-form", of(&hostile::form())),
+        ("hostile-task", of(&hostile::task())),
     ]
 }
