@@ -193,7 +193,10 @@ fn run_up(options: &UpOptions) -> Result<ExitCode> {
     up::start(&environment, extent)?;
     console::plain(&format!("\n{}\n", description::table(&environment)?));
     if options.detach {
-        console::plain("It runs on in the background: `cargo xtask down` stops it.");
+        console::plain(&format!(
+            "It runs on in the background: `cargo xtask down{}` stops it.",
+            environment.option()
+        ));
     } else {
         console::plain("Ctrl-C stops it.");
         up::watch(&environment)?;

@@ -107,19 +107,26 @@ impl Helper {
     /// Stops a helper and what it started, and waits for it.
     fn end(&self, child: &mut Child) {
         let id = i32::try_from(child.id()).map(Pid::from_raw);
-        if let (false, Ok(id)) = (self.foreground, id) {
-            // Fails only when the group has ended by itself.
-            killpg(id, Signal::SIGTERM).ok();
-        }
-        for _ in 0..100 {
-            if !matches!(child.try_wait(), Ok(None)) {
-                return;
+        if let (false, Ok(group)) = (self.foreground, id) {
+            for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+                // Fails only when the group has ended by itself.
+                killpg(group, signal).ok();
+                if ends_soon(child) {
+                    return;
+                }
             }
-            thread::sleep(interrupt::TICK);
         }
-        child.kill().ok();
+        // An installer in the terminal has seen Ctrl-C itself; packages are not left half-installed.
         child.wait().ok();
     }
+}
+
+/// Waits three seconds for the end of a program.
+fn ends_soon(child: &mut Child) -> bool {
+    (0..30).any(|_| {
+        thread::sleep(interrupt::TICK);
+        !matches!(child.try_wait(), Ok(None))
+    })
 }
 
 /// Runs a program that speaks to the terminal itself; says whether it was content.

@@ -34,6 +34,13 @@ impl Name {
         }
     }
 
+    const fn option(self) -> &'static str {
+        match self {
+            Self::Dev => "",
+            Self::Test => " --env test",
+        }
+    }
+
     const fn base_port(self) -> u16 {
         match self {
             Self::Dev => DEVELOPMENT_BASE,
@@ -68,9 +75,9 @@ impl Environment {
         {
             bail!(
                 "the data in {} belongs to base port {kept}: leave --base-port out, or forget the data with \
-                 `cargo xtask down --env {} --wipe`",
+                 `cargo xtask down{} --wipe`",
                 folder.display(),
-                name.folder()
+                name.option()
             );
         }
         Ok(Self {
@@ -80,6 +87,11 @@ impl Environment {
             checkout,
             cache: cache_folder()?,
         })
+    }
+
+    /// What to add to a command so that it is about this environment.
+    pub(crate) const fn option(&self) -> &'static str {
+        self.name.option()
     }
 
     /// `target/dev` or `target/test` in the checkout, wherever cargo builds.

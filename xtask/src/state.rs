@@ -79,13 +79,13 @@ impl State {
         {
             bail!(
                 "the data in {} was made by other versions (PostgreSQL {}, RabbitMQ {}; this machine has {} and {}): \
-                 forget it with `cargo xtask down --env {} --wipe`",
+                 forget it with `cargo xtask down{} --wipe`",
                 folder.display(),
                 kept.postgres_major,
                 kept.rabbitmq,
                 now.postgres_major,
                 now.rabbitmq,
-                environment.name.folder()
+                environment.option()
             );
         }
         let opened = Self {

@@ -133,14 +133,13 @@ pub(crate) fn watch(environment: &Environment) -> Result<()> {
                 continue;
             };
             if !process.is_alive() && reported.insert(process.pid) {
-                let sentence =
-                    format!("it ended by itself: start it again with `cargo xtask start {part}`");
-                console::progress(
-                    part.name(),
-                    &Failure::new(part.name(), sentence)
-                        .with_log(&environment.log(part.name()))
-                        .to_string(),
+                let sentence = format!(
+                    "it ended by itself: start it again with `cargo xtask start {part}{}`",
+                    environment.option()
                 );
+                let failure =
+                    Failure::new(part.name(), sentence).with_log(&environment.log(part.name()));
+                console::plain(&failure.to_string());
             }
         }
     }
