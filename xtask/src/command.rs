@@ -108,12 +108,15 @@ impl Helper {
     fn end(&self, child: &mut Child) {
         let id = i32::try_from(child.id()).map(Pid::from_raw);
         if let (false, Ok(group)) = (self.foreground, id) {
-            for signal in [Signal::SIGTERM, Signal::SIGKILL] {
-                // Fails only when the group has ended by itself.
-                killpg(group, signal).ok();
-                if ends_soon(child) {
-                    return;
-                }
+            let ended = [Signal::SIGTERM, Signal::SIGKILL]
+                .into_iter()
+                .any(|signal| {
+                    // Fails only when the group has ended by itself.
+                    killpg(group, signal).ok();
+                    ends_soon(child)
+                });
+            if ended {
+                return;
             }
         }
         // An installer in the terminal has seen Ctrl-C itself; packages are not left half-installed.
