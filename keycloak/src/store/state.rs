@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter,
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, EntityTrait, ExprTrait,
+    QueryFilter, TransactionTrait,
     sea_query::{Expr, Func},
 };
 
@@ -85,20 +86,29 @@ pub async fn load(db: &impl ConnectionTrait) -> Result<SyncState, StoreError> {
     })
 }
 
-/// Locks the state for `term` until the transaction ends; every writing transaction begins so.
+/// Begins a transaction that only the holder of `term` can begin; it holds the state until it ends.
 ///
 /// # Errors
 /// [`StoreError::LostLead`] when a later term has begun, and those of the database.
-pub async fn hold(txn: &DatabaseTransaction, term: Term) -> Result<(), StoreError> {
+pub async fn begin(db: &DatabaseConnection, term: Term) -> Result<DatabaseTransaction, StoreError> {
+    let txn = db.begin().await?;
     let held = sync_state::Entity::update_many()
         .col_expr(sync_state::Column::Term, Expr::value(term.0))
         .filter(sync_state::Column::Term.eq(term.0))
-        .exec(txn)
+        .exec(&txn)
         .await?;
     match held.rows_affected {
         0 => Err(StoreError::LostLead),
-        _ => Ok(()),
+        _ => Ok(txn),
     }
+}
+
+/// Makes everything in the transaction happen at once.
+///
+/// # Errors
+/// Those of the database.
+pub async fn commit(txn: DatabaseTransaction) -> Result<(), StoreError> {
+    Ok(txn.commit().await?)
 }
 
 /// Moves the place in an event store forward to `at`, never back.

@@ -15,16 +15,12 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use platform::{outbox::OutboxSignal, sources::Sources};
-use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
+use sea_orm::DatabaseConnection;
 use serde::Deserialize;
 
 use crate::{
     admin::{Keycloak, KeycloakError},
-    store::{
-        StoreError,
-        events::Depth,
-        state::{self, Term},
-    },
+    store::{StoreError, events::Depth},
 };
 
 /// Section `[sync]`; `defaults.toml` says what each is for.
@@ -77,12 +73,6 @@ pub enum SyncError {
     Unfit(#[from] check::Unfit),
 }
 
-impl From<DbErr> for SyncError {
-    fn from(error: DbErr) -> Self {
-        Self::Store(StoreError::Database(error))
-    }
-}
-
 impl SyncError {
     fn is_lost_lead(&self) -> bool {
         matches!(self, Self::Store(StoreError::LostLead))
@@ -116,12 +106,5 @@ impl<K: Keycloak> Syncer<K> {
             outbox,
             config,
         }
-    }
-
-    /// A transaction that only the holder of `term` can begin.
-    async fn begin(&self, term: Term) -> Result<DatabaseTransaction, SyncError> {
-        let txn = self.db.begin().await?;
-        state::hold(&txn, term).await?;
-        Ok(txn)
     }
 }

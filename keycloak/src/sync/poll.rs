@@ -42,12 +42,12 @@ impl<K: Keycloak> Syncer<K> {
             let end = self.look(Look { term, depth, store }, since).await?;
             ends.extend(end.map(|end| (store, end)));
         }
-        let txn = self.begin(term).await?;
+        let txn = state::begin(&self.db, term).await?;
         for (store, end) in ends {
             state::advance(&txn, store, end).await?;
         }
         state::set_as_of(&txn, began).await?;
-        txn.commit().await?;
+        state::commit(txn).await?;
         Ok(())
     }
 
@@ -97,7 +97,7 @@ impl<K: Keycloak> Syncer<K> {
         let (suspects, reason) = doubts(&events);
         let observations = self.observe(suspects).await?;
 
-        let txn = self.begin(look.term).await?;
+        let txn = state::begin(&self.db, look.term).await?;
         state::advance(&txn, look.store, newest).await?;
         events::record(&txn, &events, look.depth).await?;
         if let Some(reason) = reason {
@@ -105,7 +105,7 @@ impl<K: Keycloak> Syncer<K> {
             state::request_reconcile(&txn, self.request(reason)).await?;
         }
         let published = mirror::apply(&txn, &self.sources, observations).await?;
-        txn.commit().await?;
+        state::commit(txn).await?;
         if published > 0 {
             tracing::info!(events = events.len(), published, "users changed");
             self.outbox.wake();

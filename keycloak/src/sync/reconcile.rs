@@ -69,9 +69,9 @@ fn allowed(config: &SyncConfig, known: usize) -> usize {
 impl<K: Keycloak> Syncer<K> {
     /// Begins a comparison and takes off the request it answers.
     pub(super) async fn begin_comparison(&self, term: Term) -> Result<Comparison, SyncError> {
-        let txn = self.begin(term).await?;
+        let txn = state::begin(&self.db, term).await?;
         state::take_request(&txn).await?;
-        txn.commit().await?;
+        state::commit(txn).await?;
         Ok(Comparison::default())
     }
 
@@ -113,10 +113,10 @@ impl<K: Keycloak> Syncer<K> {
             let (compared, differences) = (comparison.compared, comparison.differences);
             tracing::info!(compared, differences, "all users were compared");
         }
-        let txn = self.begin(term).await?;
+        let txn = state::begin(&self.db, term).await?;
         let alarm = alarm.map(|alarm| alarm.to_string());
         state::end_reconcile(&txn, self.sources.now(), alarm).await?;
-        txn.commit().await?;
+        state::commit(txn).await?;
         Ok(())
     }
 
@@ -152,9 +152,9 @@ impl<K: Keycloak> Syncer<K> {
     }
 
     async fn apply(&self, term: Term, observations: Vec<Observation>) -> Result<usize, SyncError> {
-        let txn = self.begin(term).await?;
+        let txn = state::begin(&self.db, term).await?;
         let published = mirror::apply(&txn, &self.sources, observations).await?;
-        txn.commit().await?;
+        state::commit(txn).await?;
         if published > 0 {
             self.outbox.wake();
         }
