@@ -13,3 +13,4 @@ mod contracts;
 mod finance;
 mod identity;
 mod support;
+mod tasks;

@@ -11,6 +11,8 @@ export async function open(page: Page, address: string, person: Login): Promise<
     await page.getByRole('textbox', { name: 'Password' }).fill(person.password)
     await page.getByRole('button', { name: 'Sign in', exact: true }).click()
   }
+  // Scripts have run by then, so that keys and buttons do what they promise.
+  await page.waitForLoadState()
   await expect(page.getByRole('main')).toBeVisible()
   expect(new URL(page.url()).origin).toBe(new URL(address).origin)
 }

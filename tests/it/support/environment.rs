@@ -27,8 +27,6 @@ pub(crate) struct Environment {
     pub(crate) auth_api_url: Url,
     /// The running task board.
     pub(crate) tasks_api_url: Url,
-    /// The running finance-service.
-    pub(crate) finance_api_url: Url,
     /// The demo people.
     pub(crate) people: Vec<Login>,
 }

@@ -10,5 +10,6 @@ pub(crate) mod keycloak;
 pub(crate) mod listener;
 pub(crate) mod peers;
 pub(crate) mod source;
+pub(crate) mod tasks;
 pub(crate) mod waiting;
 pub(crate) mod workspace;

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
 };
 
@@ -39,7 +39,6 @@ struct Shared {
     tasks: Mutex<HashMap<Uuid, Task>>,
     users: Mutex<HashMap<Uuid, User>>,
     is_down: AtomicBool,
-    requests: AtomicUsize,
 }
 
 impl Peers {
@@ -98,6 +97,21 @@ impl Peers {
             .insert(user.user_id, user);
     }
 
+    /// From now on the auth bridge knows something else of a user.
+    pub(crate) fn change_user(&self, user: Uuid, change: impl FnOnce(&mut User)) {
+        let mut users = self.shared.users.lock().expect("no test panics here");
+        change(users.get_mut(&user).expect("the user is known"));
+    }
+
+    /// From now on the auth bridge does not know a user.
+    pub(crate) fn forget_user(&self, user: Uuid) {
+        self.shared
+            .users
+            .lock()
+            .expect("no test panics here")
+            .remove(&user);
+    }
+
     /// Every request is answered with 503 from now on.
     pub(crate) fn go_down(&self) {
         self.shared.is_down.store(true, Ordering::SeqCst);
@@ -107,15 +121,9 @@ impl Peers {
     pub(crate) fn come_back(&self) {
         self.shared.is_down.store(false, Ordering::SeqCst);
     }
-
-    /// How many requests came in so far, refused ones included.
-    pub(crate) fn requests(&self) -> usize {
-        self.shared.requests.load(Ordering::SeqCst)
-    }
 }
 
 async fn admit(State(peers): State<Peers>, request: Request, next: Next) -> Response {
-    peers.shared.requests.fetch_add(1, Ordering::SeqCst);
     if peers.shared.is_down.load(Ordering::SeqCst) {
         return (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "1")]).into_response();
     }

@@ -1,0 +1,281 @@
+//! tasks-service in the test's own process, on a database and a virtual host of its own.
+
+use std::{io::Write as _, sync::Arc};
+
+use anyhow::{Context as _, Result, ensure};
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::{
+    Message,
+    identity::{Role, User, UserChanged, UserCreated, UserDeleted},
+    topology::{FINANCE_TASKS, Publisher},
+};
+use lapin::message::BasicGetMessage;
+use migrations::Database;
+use platform::{
+    db,
+    lifecycle::Lifecycle,
+    outbox::OutboxSignal,
+    signal::Signal,
+    sources::{ManualClock, Sources},
+};
+use tasks_service::{
+    app::{
+        App, command,
+        file::{self, Draft},
+        performers::Performers,
+    },
+    config::{self, Config},
+    domain::{
+        id::{TaskId, UserId},
+        person::{Authority, Caller},
+        text::{Content, Typed},
+    },
+    service,
+};
+use uuid::Uuid;
+
+use super::{
+    broker::TestBroker,
+    builders::{id, noon},
+    database::TestDatabase,
+    peers::Peers,
+    waiting::{eventually, until},
+};
+
+/// A running tasks-service and everything around it.
+#[derive(Debug)]
+pub(crate) struct Board {
+    pub(crate) database: TestDatabase,
+    pub(crate) broker: TestBroker,
+    pub(crate) peers: Peers,
+    pub(crate) clock: ManualClock,
+    app: App,
+    lifecycle: Lifecycle,
+    /// Stops after the service, so that its last calls are answered.
+    surroundings: Lifecycle,
+}
+
+impl Board {
+    /// Starts the service with nothing in its database.
+    pub(crate) async fn start() -> Result<Self> {
+        let surroundings = Lifecycle::new();
+        let database = TestDatabase::create(Database::Tasks).await?;
+        let broker = TestBroker::create().await?;
+        let peers = Peers::start(&surroundings).await?;
+        let clock = ManualClock::new(noon());
+        let sources = Sources::system().with_clock(Arc::new(clock.clone()));
+        let config = settings(&database, &broker, &peers)?;
+        let app = App {
+            db: db::connect(&config.database).await?,
+            sources: sources.clone(),
+            outbox: OutboxSignal::new(),
+            people_changed: Signal::new(),
+            eligibility: Arc::new(config.assignment.clone().into()),
+            performers: Performers::default(),
+        };
+        let lifecycle = Lifecycle::new();
+        service::start(config, sources, &lifecycle).await?;
+        Ok(Self {
+            database,
+            broker,
+            peers,
+            clock,
+            app,
+            lifecycle,
+            surroundings,
+        })
+    }
+
+    /// Somebody with these roles comes to life, and the board has heard of them.
+    pub(crate) async fn person(&self, roles: &[Role]) -> Result<Uuid> {
+        let user_id = id();
+        let timestamp = self.tick();
+        self.peers.add_user(User {
+            user_id,
+            username: user_id.to_string(),
+            email: None,
+            first_name: "Test".to_owned(),
+            last_name: user_id.to_string(),
+            roles: roles.iter().map(ToString::to_string).collect(),
+            enabled: true,
+            changed_at: timestamp,
+            as_of: timestamp,
+        });
+        self.broker
+            .publish(&UserCreated { user_id, timestamp })
+            .await?;
+        until("the board knows the person", || async {
+            self.knows(user_id, "NOT is_deleted").await
+        })
+        .await?;
+        Ok(user_id)
+    }
+
+    /// Somebody is disabled, and the board has heard of it.
+    pub(crate) async fn disable(&self, user_id: Uuid) -> Result<()> {
+        let timestamp = self.tick();
+        self.peers.change_user(user_id, |user| user.enabled = false);
+        self.broker
+            .publish(&UserChanged { user_id, timestamp })
+            .await?;
+        until("the person is disabled", || async {
+            self.knows(user_id, "NOT is_enabled").await
+        })
+        .await
+    }
+
+    /// Somebody is deleted, and the board has heard of it.
+    pub(crate) async fn delete(&self, user_id: Uuid) -> Result<()> {
+        let timestamp = self.tick();
+        self.peers.forget_user(user_id);
+        self.broker
+            .publish(&UserDeleted { user_id, timestamp })
+            .await?;
+        until("the person is deleted", || async {
+            self.knows(user_id, "is_deleted").await
+        })
+        .await
+    }
+
+    async fn knows(&self, user_id: Uuid, condition: &str) -> Result<bool> {
+        let condition = format!("user_id = '{user_id}' AND {condition}");
+        Ok(self.database.count("user_cache", &condition).await? == 1)
+    }
+
+    /// The clock moves on by a second.
+    pub(crate) fn tick(&self) -> DateTime<Utc> {
+        self.clock.advance(TimeDelta::seconds(1));
+        self.app.sources.now()
+    }
+
+    /// `author` files a task with a performer drawn at random.
+    pub(crate) async fn file(&self, author: Uuid) -> Result<Uuid> {
+        let typed = Typed {
+            title: "Mend the roof",
+            description: "It *drips*.",
+            reference: "ROOF-1",
+        };
+        let draft = Draft {
+            id: TaskId(id()),
+            by: member(author),
+            content: Content::try_new(typed)?,
+            chosen: None,
+        };
+        file::file(&self.app, &draft).await?;
+        Ok(draft.id.0)
+    }
+
+    /// `by` marks a task done.
+    pub(crate) async fn complete(
+        &self,
+        task: Uuid,
+        by: Uuid,
+    ) -> Result<command::Done, command::CommandError> {
+        command::complete(&self.app, TaskId(task), member(by)).await
+    }
+
+    /// Who has a task; nobody while it waits.
+    pub(crate) async fn performer(&self, task: Uuid) -> Result<Option<Uuid>> {
+        let query = "SELECT performer_id FROM task WHERE id = $1";
+        Ok(sqlx::query_scalar(query)
+            .bind(task)
+            .fetch_one(&self.database.owned)
+            .await?)
+    }
+
+    /// Waits until somebody other than `not` has a task, and answers who.
+    pub(crate) async fn next_performer(&self, task: Uuid, not: Option<Uuid>) -> Result<Uuid> {
+        eventually("the task has another performer", || async {
+            Ok(self
+                .performer(task)
+                .await?
+                .filter(|performer| Some(*performer) != not))
+        })
+        .await
+    }
+
+    /// The next message that finance would get, which must be one of `M`.
+    pub(crate) async fn next<M: Message>(&self) -> Result<M> {
+        let message = self.next_raw().await?;
+        let key = message.routing_key.as_str();
+        ensure!(key == M::KEY, "{key} came instead of {}", M::KEY);
+        Ok(contracts::decode(&message.data)?)
+    }
+
+    /// The next message that finance would get.
+    pub(crate) async fn next_raw(&self) -> Result<BasicGetMessage> {
+        eventually("a message of the board", || {
+            self.broker.take(FINANCE_TASKS.name)
+        })
+        .await
+    }
+
+    /// Stops the service and demands that nothing is left undone and nothing unread.
+    pub(crate) async fn finish(self) -> Result<()> {
+        until("the outbox is empty", || async {
+            Ok(self.database.count("outbox", "true").await? == 0)
+        })
+        .await?;
+        until("no fetch is owed", || async {
+            Ok(self.database.count("fetch_pending", "true").await? == 0)
+        })
+        .await?;
+        self.lifecycle.stop_and_wait().await;
+        // What finance would hear of users is no business of these tests.
+        while self.broker.take("finance.auth").await?.is_some() {}
+        let remaining = self.broker.remaining().await?;
+        ensure!(remaining.is_empty(), "messages remain: {remaining:?}");
+        self.surroundings.stop_and_wait().await;
+        self.app
+            .db
+            .close()
+            .await
+            .context("the connections are closed")?;
+        self.broker.remove().await?;
+        self.database.remove().await
+    }
+}
+
+fn member(person: Uuid) -> Caller {
+    Caller {
+        id: UserId(person),
+        authority: Authority::Member,
+    }
+}
+
+/// The product's defaults, but for where everything is.
+fn settings(database: &TestDatabase, broker: &TestBroker, peers: &Peers) -> Result<Config> {
+    let mut file = tempfile::NamedTempFile::new()?;
+    write!(
+        file,
+        r#"
+        [pages]
+        listen = "127.0.0.1:0"
+        [api]
+        listen = "127.0.0.1:0"
+        [database]
+        url = "{database}"
+        [broker]
+        url = "{broker}"
+        [identity]
+        issuer = "{issuer}"
+        machine_client_secret = "it"
+        [login]
+        web_client_secret = "it"
+        [session]
+        key = "{key}"
+        [peers.auth]
+        url = "{peers}"
+        "#,
+        database = database.application_url(),
+        broker = broker.url(Publisher::Tasks),
+        issuer = peers.issuer(),
+        key = "A".repeat(43) + "=",
+        peers = peers.url(),
+    )?;
+    Ok(platform::config::load(
+        config::DEFAULTS,
+        "NOT_SET_BY_ANYBODY_",
+        Some(file.path()),
+    )?)
+}
