@@ -5,9 +5,8 @@ use std::{fs, path::PathBuf, process::Command};
 use anyhow::{Context as _, Result, bail, ensure};
 
 use super::{
-    at_least_one_failure,
+    Variables, at_least_one_failure,
     counts::{self, Counts},
-    variables,
 };
 use crate::{
     command, console,
@@ -40,7 +39,7 @@ pub(super) fn install_chromium(environment: &Environment) -> Result<()> {
 ///
 /// # Errors
 /// When their npm packages cannot be fetched, or when Playwright does not get as far as the tests.
-pub(super) fn run(environment: &Environment) -> Result<Counts> {
+pub(super) fn run(environment: &Environment, variables: &Variables) -> Result<Counts> {
     let chromium = chromium().context("the browser is gone: run this again")?;
     let folder = environment.checkout.join("tests/browser");
     node_modules::install(environment, "browser", &folder)?;
@@ -57,7 +56,7 @@ pub(super) fn run(environment: &Environment) -> Result<Counts> {
         ])
         .env("PLAYWRIGHT_JSON_OUTPUT_NAME", &report)
         .env(CHOICE, chromium)
-        .envs(variables(environment)?)
+        .envs(variables.iter().map(|(name, value)| (*name, value)))
         .current_dir(&folder);
     let content = command::run_visibly(&mut command)?;
     ensure!(

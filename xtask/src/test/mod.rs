@@ -62,6 +62,7 @@ pub(crate) struct Plan {
 /// code.
 pub(crate) fn run(plan: &Plan) -> Result<ExitCode> {
     let environment = Environment::open(Name::Test, plan.base_port)?;
+    let variables = variables(&environment)?;
     let wants = |stage: Stage| plan.stages.contains(&stage);
     if wants(Stage::Format) {
         check(
@@ -84,7 +85,7 @@ pub(crate) fn run(plan: &Plan) -> Result<ExitCode> {
         browser::install_chromium(&environment)?;
     }
     up::start(&environment, Extent::All(Profile::Dev))?;
-    let counts = run_tests(&environment, plan);
+    let counts = run_tests(&environment, plan, &variables);
     if plan.afterwards == Afterwards::AsBefore && !ran_before {
         down::down(&environment)?;
     }
@@ -100,13 +101,13 @@ pub(crate) fn run(plan: &Plan) -> Result<ExitCode> {
     })
 }
 
-fn run_tests(environment: &Environment, plan: &Plan) -> Result<Counts> {
+fn run_tests(environment: &Environment, plan: &Plan, variables: &Variables) -> Result<Counts> {
     let mut counts = Counts::default();
     if plan.stages.contains(&Stage::Rust) {
-        counts = counts + rust::run(environment, &plan.nextest)?;
+        counts = counts + rust::run(environment, &plan.nextest, variables)?;
     }
     if plan.stages.contains(&Stage::Browser) {
-        counts = counts + browser::run(environment)?;
+        counts = counts + browser::run(environment, variables)?;
     }
     Ok(counts)
 }
@@ -152,7 +153,10 @@ fn check(
 }
 
 /// What tests are told: the environment, and this very program, to stop and start parts with.
-fn variables(environment: &Environment) -> Result<[(&'static str, PathBuf); 2]> {
+type Variables = [(&'static str, PathBuf); 2];
+
+/// Asked for at the start: once cargo has built this program anew, its old file has no path.
+fn variables(environment: &Environment) -> Result<Variables> {
     let own = env::current_exe().context("this program does not know its own path")?;
     Ok([
         ("TASK_EXCHANGE_ENVIRONMENT", environment.description()),

@@ -5,9 +5,8 @@ use std::{fs, path::PathBuf, process::Command};
 use anyhow::{Result, ensure};
 
 use super::{
-    at_least_one_failure,
+    Variables, at_least_one_failure,
     counts::{self, Counts},
-    variables,
 };
 use crate::{
     binaries::{as_from_a_shell, cargo},
@@ -21,7 +20,11 @@ use crate::{
 ///
 /// # Errors
 /// When nextest cannot be installed, or when the tests do not compile.
-pub(super) fn run(environment: &Environment, arguments: &[String]) -> Result<Counts> {
+pub(super) fn run(
+    environment: &Environment,
+    arguments: &[String],
+    variables: &Variables,
+) -> Result<Counts> {
     let nextest = install_nextest(environment)?;
     // Where nextest keeps the reports of a checkout, wherever cargo builds.
     let report = environment
@@ -34,7 +37,7 @@ pub(super) fn run(environment: &Environment, arguments: &[String]) -> Result<Cou
     command
         .args(["nextest", "run", "--workspace", "--locked"])
         .args(arguments)
-        .envs(variables(environment)?)
+        .envs(variables.iter().map(|(name, value)| (*name, value)))
         .current_dir(&environment.checkout);
     let content = command::run_visibly(&mut command)?;
     ensure!(
