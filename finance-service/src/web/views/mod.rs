@@ -5,6 +5,4 @@ mod account;
 pub use account::{AccountPage, AccountQuery, Entry, EntryKind, EntryTask, MailState, PayoutRow};
 
 #[cfg(test)]
-pub(crate) mod samples;
-#[cfg(test)]
 mod tests;

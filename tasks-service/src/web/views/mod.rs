@@ -13,6 +13,4 @@ pub use query::{BoardQuery, BoardView, MineQuery, MineView, Order};
 pub use task::{Cause, Happened, HistoryEntry, Price, Rights, TaskDetail, TaskPage, Why};
 
 #[cfg(test)]
-pub(crate) mod samples;
-#[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use contracts::identity::Role;
 use platform::ui::{Money, Person, Shell, Site, Toast, Viewer, Visit};
 use uuid::Uuid;
 
-use super::*;
+use super::{super::*, samples::*};
 
 /// What somebody who means harm would type everywhere.
 const HOSTILE: &str =

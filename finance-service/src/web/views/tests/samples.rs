@@ -5,7 +5,7 @@ use contracts::identity::Role;
 use platform::ui::{Money, Person, Section, Shell, Site, Viewer, Visit};
 use uuid::Uuid;
 
-use super::*;
+use super::super::*;
 
 /// What somebody who means harm would type everywhere.
 const HOSTILE: &str = "\"><script>alert(1)</script><img src=x onerror=alert(1)>' \u{202e}<!--";
@@ -203,7 +203,7 @@ fn hostile_account() -> AccountPage {
 }
 
 /// All samples by name; those of hostile people are named so.
-pub(crate) fn pages() -> Vec<(&'static str, String)> {
+pub(super) fn pages() -> Vec<(&'static str, String)> {
     let of = |page: AccountPage| askama::Template::render(&page).unwrap();
     vec![
         ("account", of(account())),

@@ -1,13 +1,11 @@
 //! Every page of the board in every state that looks different, for tests of the templates.
 
-mod hostile;
-
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use contracts::{identity::Role, tasks::TaskStatus};
 use platform::ui::{Money, Person, Section, Shell, Site, Viewer, Visit};
 use uuid::Uuid;
 
-use super::*;
+use super::{super::*, hostile};
 
 const NAMES: [&str; 14] = [
     "Mara Lindqvist",
@@ -27,7 +25,7 @@ const NAMES: [&str; 14] = [
 ];
 
 /// Thursday 19 November 2026, 14:46 in Berlin.
-fn now() -> DateTime<Utc> {
+pub(super) fn now() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 11, 19, 13, 46, 0).unwrap()
 }
 
@@ -67,7 +65,7 @@ fn manager_shell() -> Shell {
     shell_of(manager, &[Role::Employee, Role::Manager], Section::Tasks)
 }
 
-fn row(number: i64, title: &str, performer: usize, minutes: i64) -> TaskRow {
+pub(super) fn row(number: i64, title: &str, performer: usize, minutes: i64) -> TaskRow {
     TaskRow {
         number,
         title: title.to_owned(),
@@ -189,7 +187,7 @@ fn nothing_found() -> BoardPage {
     }
 }
 
-fn mine(view: MineView) -> MinePage {
+pub(super) fn mine(view: MineView) -> MinePage {
     let shell = performer_shell(Section::MyTasks);
     let rows = vec![
         row(
@@ -241,7 +239,7 @@ fn nothing_on_the_desk() -> MinePage {
     }
 }
 
-fn new_task(shell: Shell) -> NewTaskPage {
+pub(super) fn new_task(shell: Shell) -> NewTaskPage {
     NewTaskPage {
         shell,
         id: Uuid::from_u128(4_872),
@@ -333,7 +331,7 @@ DELETE FROM cart WHERE touched_at < now() - interval '30 days'
 
 > Done when the job has run for one week.";
 
-fn detail() -> TaskDetail {
+pub(super) fn detail() -> TaskDetail {
     TaskDetail {
         number: 4846,
         title: "Delete abandoned carts after 30 days".to_owned(),
@@ -348,7 +346,7 @@ fn detail() -> TaskDetail {
     }
 }
 
-fn entry(minutes: i64, by: Option<Person>, what: Happened) -> HistoryEntry {
+pub(super) fn entry(minutes: i64, by: Option<Person>, what: Happened) -> HistoryEntry {
     HistoryEntry {
         at: ago(minutes),
         by,
@@ -426,7 +424,7 @@ fn task_of_performer() -> TaskPage {
     }
 }
 
-fn task_of_manager() -> TaskPage {
+pub(super) fn task_of_manager() -> TaskPage {
     TaskPage {
         shell: manager_shell(),
         rights: Rights {
@@ -469,7 +467,7 @@ fn finished_task(status: TaskStatus) -> TaskPage {
 }
 
 /// All samples by name; those of hostile people are named so.
-pub(crate) fn pages() -> Vec<(&'static str, String)> {
+pub(super) fn pages() -> Vec<(&'static str, String)> {
     let of = |page: &dyn askama::DynTemplate| page.dyn_render().unwrap();
     vec![
         ("tasks", of(&board(BoardQuery::default(), board_rows()))),

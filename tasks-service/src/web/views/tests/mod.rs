@@ -1,8 +1,11 @@
 //! Every template, rendered from samples and read back.
 
+mod hostile;
+mod samples;
+
 use platform::ui::html_check::findings;
 
-use super::samples::pages;
+use self::samples::pages;
 
 fn page(name: &str) -> String {
     pages()

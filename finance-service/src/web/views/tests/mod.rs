@@ -1,9 +1,12 @@
 //! Every template, rendered from samples and read back.
 
+mod samples;
+
 use axum::extract::Query;
 use platform::ui::html_check::findings;
 
-use super::{AccountQuery, samples::pages};
+use self::samples::pages;
+use super::AccountQuery;
 
 fn page(name: &str) -> String {
     pages()
