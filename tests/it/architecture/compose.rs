@@ -37,7 +37,7 @@ fn merged(mapping: &Yaml) -> Settings {
         match (name.as_str().expect("a name is a text"), value) {
             ("<<", inherited) => settings.extend(merged(inherited)),
             (name, Yaml::Integer(number)) => {
-                drop(settings.insert(name.to_owned(), number.to_string()))
+                settings.insert(name.to_owned(), number.to_string());
             }
             (name, value) => {
                 let value = value

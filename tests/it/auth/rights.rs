@@ -82,13 +82,16 @@ async fn somebody_disabled_is_out_at_once_and_not_sent_in_circles() -> Result<()
     site.close().await
 }
 
+/// The name and the value of a request header.
+type Header<'a> = (&'static str, &'a str);
+
 #[tokio::test]
 async fn a_form_counts_only_with_the_token_of_its_session_from_the_own_origin() -> Result<()> {
     let site = Site::open(Backchannel::On).await?;
     let (browser, csrf) = logged_in(&site).await?;
     let (_, foreign) = logged_in(&site).await?;
     let own = site.origin.clone();
-    let cases: [(&str, &[(&'static str, &str)], StatusCode); 7] = [
+    let cases: [(&str, &[Header<'_>], StatusCode); 7] = [
         (&csrf, &[], StatusCode::OK),
         (&csrf, &[("origin", &own)], StatusCode::OK),
         (

@@ -168,6 +168,24 @@ impl Told {
 }
 
 #[tokio::test]
+async fn a_service_that_stops_on_the_way_and_starts_again_books_every_fact_once() -> Result<()> {
+    const TASKS: usize = 300;
+    let mut finance = Finance::start().await?;
+    let performer = id();
+    for seconds in 0..TASKS {
+        let message = assigned(id(), performer, i64::try_from(seconds % 60)?);
+        finance.broker.publish(&message).await?;
+        if seconds % 100 == 50 {
+            finance.stop().await;
+            finance.resume().await?;
+        }
+    }
+    finance.applied(TASKS).await?;
+    assert_eq!(finance.movements(performer).await?.len(), TASKS);
+    finance.finish().await
+}
+
+#[tokio::test]
 async fn a_second_completion_by_somebody_else_is_kept_for_a_person_and_pays_nobody() -> Result<()> {
     let finance = Finance::start().await?;
     let (task, first, second) = (id(), id(), id());

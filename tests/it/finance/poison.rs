@@ -11,7 +11,7 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 use platform::sources::Clock as _;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{
     builders::{assigned, id},
@@ -27,6 +27,30 @@ fn versioned(version: AMQPValue) -> BasicProperties {
         .with_headers(headers)
 }
 
+/// Bodies that are no assignment, each broken in its own way.
+fn unreadable(good: &Value) -> Vec<Vec<u8>> {
+    let with = |field: &str, value: Value| {
+        let mut body = good.clone();
+        body[field] = value;
+        body.to_string().into_bytes()
+    };
+    let mut incomplete = good.clone();
+    incomplete
+        .as_object_mut()
+        .expect("a body is an object")
+        .remove("timestamp");
+    let nested = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+    vec![
+        b"\x00\xff\xfe\x80 these bytes are no text".to_vec(),
+        Vec::new(),
+        b"null".to_vec(),
+        with("assigned_to", json!(42)),
+        with("timestamp", json!("2026-13-45T99:99:99Z")),
+        incomplete.to_string().into_bytes(),
+        nested.into_bytes(),
+    ]
+}
+
 #[tokio::test]
 async fn nonsense_of_every_kind_is_parked_with_its_reason_and_the_next_message_is_booked()
 -> Result<()> {
@@ -34,28 +58,8 @@ async fn nonsense_of_every_kind_is_parked_with_its_reason_and_the_next_message_i
     let key = TaskAssigned::KEY;
     let plain = || BasicProperties::default().with_message_id(id().to_string().into());
     let good = serde_json::to_value(assigned(id(), id(), 0))?;
-    let mut wrong_type = good.clone();
-    wrong_type["assigned_to"] = json!(42);
-    let mut missing = good.clone();
-    missing
-        .as_object_mut()
-        .expect("a body is an object")
-        .remove("timestamp");
-    let mut no_time = good.clone();
-    no_time["timestamp"] = json!("2026-13-45T99:99:99Z");
-    let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
-    let no_text = b"\x00\xff\xfe\x80 these bytes are no text".to_vec();
-    let texts = [
-        "",
-        "null",
-        &wrong_type.to_string(),
-        &missing.to_string(),
-        &no_time.to_string(),
-        &deep,
-    ];
-    let texts = texts.map(|text| text.as_bytes().to_vec());
-    for body in texts.iter().chain([&no_text]) {
-        finance.broker.publish_bytes(key, plain(), body).await?;
+    for body in unreadable(&good) {
+        finance.broker.publish_bytes(key, plain(), &body).await?;
     }
     let body = good.to_string().into_bytes();
     finance

@@ -5,6 +5,7 @@ use contracts::{
     identity::{User, UserChanged, UserCreated, UserDeleted},
     topology::Publisher,
 };
+use lapin::types::{FieldTable, ShortString};
 use reqwest::StatusCode;
 use serde_json::json;
 use uuid::Uuid;
@@ -128,20 +129,20 @@ async fn a_message_carries_the_properties_of_the_design() -> Result<()> {
     assert_eq!(message.message_id()?.get_version_num(), 7);
     let properties = &message.raw().properties;
     assert_eq!(
-        properties.content_type().as_ref().map(|text| text.as_str()),
+        properties.content_type().as_ref().map(ShortString::as_str),
         Some("application/json")
     );
     assert_eq!(
-        properties.kind().as_ref().map(|text| text.as_str()),
+        properties.kind().as_ref().map(ShortString::as_str),
         Some("auth.user.created")
     );
     assert_eq!(
-        properties.app_id().as_ref().map(|text| text.as_str()),
+        properties.app_id().as_ref().map(ShortString::as_str),
         Some("auth")
     );
     assert_eq!(*properties.delivery_mode(), Some(2));
     assert!(properties.timestamp().is_some());
-    let headers = properties.headers().as_ref().map(|headers| headers.inner());
+    let headers = properties.headers().as_ref().map(FieldTable::inner);
     assert!(
         headers.is_some_and(|headers| headers.contains_key("schema_version")),
         "{headers:?}"

@@ -109,12 +109,16 @@ impl TestBroker {
     }
 
     /// Publishes `message` as its service would, under a message id of its own.
-    pub(crate) async fn publish<M: Message>(&self, message: &M) -> Result<()> {
+    pub(crate) async fn publish<M: Message + Sync>(&self, message: &M) -> Result<()> {
         self.publish_as(id(), message).await
     }
 
     /// Publishes `message` under `message_id`.
-    pub(crate) async fn publish_as<M: Message>(&self, message_id: Uuid, message: &M) -> Result<()> {
+    pub(crate) async fn publish_as<M: Message + Sync>(
+        &self,
+        message_id: Uuid,
+        message: &M,
+    ) -> Result<()> {
         let body = serde_json::to_vec(message)?;
         let properties = BasicProperties::default()
             .with_content_type("application/json".into())

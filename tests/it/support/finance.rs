@@ -80,7 +80,7 @@ impl Finance {
     /// Starts the service with nothing in its database.
     pub(crate) async fn start() -> Result<Self> {
         let surroundings = Lifecycle::new();
-        let finance = Self {
+        let mut finance = Self {
             database: TestDatabase::create(Database::Finance).await?,
             broker: TestBroker::create().await?,
             peers: Peers::start(&surroundings).await?,
@@ -88,9 +88,21 @@ impl Finance {
             lifecycle: Lifecycle::new(),
             surroundings,
         };
-        let sources = Sources::system().with_clock(Arc::new(finance.clock.clone()));
-        service::start(finance.settings()?, sources, &finance.lifecycle).await?;
+        finance.resume().await?;
         Ok(finance)
+    }
+
+    /// Stops the service in the middle of whatever it does, with what it holds unacknowledged.
+    pub(crate) async fn stop(&self) {
+        self.lifecycle.stop_and_wait().await;
+    }
+
+    /// Starts the service, for the first time or again.
+    pub(crate) async fn resume(&mut self) -> Result<()> {
+        self.lifecycle = Lifecycle::new();
+        let sources = Sources::system().with_clock(Arc::new(self.clock.clone()));
+        service::start(self.settings()?, sources, &self.lifecycle).await?;
+        Ok(())
     }
 
     /// The product's defaults, but for where everything is.

@@ -57,20 +57,25 @@ impl Listener {
 
     /// The next message about `entity`, whatever its kind; messages about others are thrown away.
     pub(crate) async fn next_about(&self, entity: Uuid) -> Result<Heard> {
-        eventually(&format!("a message about {entity}"), || async {
-            let options = BasicGetOptions { no_ack: true };
-            while let Some(message) = self
-                .channel
-                .basic_get(self.queue.as_str().into(), options)
-                .await?
-            {
-                if String::from_utf8_lossy(&message.data).contains(&entity.to_string()) {
-                    return Ok(Some(Heard(message)));
-                }
-            }
-            Ok(None)
+        eventually(&format!("a message about {entity}"), || {
+            self.take_about(entity)
         })
         .await
+    }
+
+    /// Takes messages out until one is about `entity`, or none is left.
+    async fn take_about(&self, entity: Uuid) -> Result<Option<Heard>> {
+        let options = BasicGetOptions { no_ack: true };
+        while let Some(message) = self
+            .channel
+            .basic_get(self.queue.as_str().into(), options)
+            .await?
+        {
+            if String::from_utf8_lossy(&message.data).contains(&entity.to_string()) {
+                return Ok(Some(Heard(message)));
+            }
+        }
+        Ok(None)
     }
 }
 
