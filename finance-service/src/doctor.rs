@@ -1,24 +1,20 @@
-//! What `doctor` looks at: settings, database, ledger, broker.
+//! What `doctor` looks at: settings, database, migrations, ledger, broker, identity provider, peers.
 
-use std::time::Duration;
-
-use contracts::topology::Publisher;
+use contracts::{identity::UsersPage, tasks::TasksPage, topology::Publisher};
+use migrations::Database;
 use platform::{
+    auth::{Issuer, MachineToken},
     db,
-    doctor::Report,
-    rabbit::{self, Broker, BrokerConfigError, LinkError},
+    doctor::{Report, checks},
+    peer::PeerClient,
     sources::Sources,
 };
 use thiserror::Error;
-use tokio::time::timeout;
 
 use crate::{
     config::{Config, InvalidSetting},
     store::{StoreError, audit},
 };
-
-/// Long enough for a broker that is there.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Error)]
 enum LedgerFault {
@@ -30,25 +26,21 @@ enum LedgerFault {
     Unbalanced { different: i64, accounts: i64 },
 }
 
-#[derive(Debug, Error)]
-enum BrokerFault {
-    #[error("its settings cannot be used")]
-    Config(#[from] BrokerConfigError),
-    #[error("it does not answer")]
-    Silent,
-    #[error("it cannot be asked")]
-    Link(#[from] LinkError),
-    #[error("{0}; `migrate` declares what is missing")]
-    Incomplete(String),
-}
-
-/// Looks at everything the service needs.
+/// Looks at everything the service needs, and goes on after each fault.
 pub async fn examine(config: &Config) -> Report {
+    let sources = Sources::system();
     let mut report = Report::new();
     report.add("prices and currency", money(config));
     report.add("calendar", config.calendar.calendar().map(drop));
+    let migrations = Database::Finance.check(config.database.url.expose());
+    report.add("database", migrations.await);
     report.add("ledger", ledger(config).await);
-    report.add("broker", broker(config).await);
+    let broker = checks::broker(&config.broker, Publisher::Finance, &sources);
+    report.add("broker", broker.await);
+    match Issuer::try_new(&config.identity, &sources) {
+        Err(error) => report.add("settings of the identity provider", Err(error)),
+        Ok(issuer) => outside(config, &issuer, &sources, &mut report).await,
+    }
     report
 }
 
@@ -71,12 +63,15 @@ async fn ledger(config: &Config) -> Result<(), LedgerFault> {
     })
 }
 
-async fn broker(config: &Config) -> Result<(), BrokerFault> {
-    let broker = Broker::try_new(&config.broker, Publisher::Finance, &Sources::system())?;
-    let missing = timeout(PATIENCE, rabbit::missing(&broker)).await;
-    let missing = missing.map_err(|_elapsed| BrokerFault::Silent)??;
-    if missing.is_empty() {
-        return Ok(());
-    }
-    Err(BrokerFault::Incomplete(missing.join("; ")))
+async fn outside(config: &Config, issuer: &Issuer, sources: &Sources, report: &mut Report) {
+    let token = |scope| MachineToken::new(issuer.clone(), &config.identity, scope, sources.clone());
+    let peers = &config.peers;
+    let provider = checks::identity_provider(&token("users:read")).await;
+    report.add("identity provider", provider);
+    let users = PeerClient::try_new("auth", &peers.auth, token("users:read"), sources.clone());
+    let users = checks::peer::<UsersPage>(users, "/users?limit=1").await;
+    report.add("auth bridge", users);
+    let tasks = PeerClient::try_new("tasks", &peers.tasks, token("tasks:read"), sources.clone());
+    let tasks = checks::peer::<TasksPage>(tasks, "/tasks?limit=1").await;
+    report.add("task board", tasks);
 }

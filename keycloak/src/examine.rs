@@ -1,24 +1,21 @@
 //! What `doctor` checks: everything the bridge needs, each with one sentence when it is wrong.
 
-use std::time::Duration;
-
 use contracts::topology::Publisher;
 use migrations::Database;
 use platform::{
     auth::Issuer,
     db,
-    doctor::Report,
+    doctor::{Report, checks},
     errors,
-    rabbit::{self, Broker},
     sources::Sources,
 };
 
-use tokio::time::timeout;
-
-use crate::{admin::AdminClient, admin::Keycloak, config::Config, store::state, sync::check};
-
-/// How long the broker may take: its connections are patient and would wait for it for ever.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::{
+    admin::{AdminClient, Keycloak},
+    config::Config,
+    store::state,
+    sync::check,
+};
 
 /// A fault in words, with its causes.
 #[derive(Debug, thiserror::Error)]
@@ -35,9 +32,11 @@ impl Fault {
 pub(crate) async fn everything(config: &Config) -> Report {
     let sources = Sources::system();
     let mut report = Report::new();
+    let migrations = Database::Auth.check(config.database.url.expose());
+    report.add("migrations", migrations.await);
     report.add("database", database(config).await);
-    report.add("migrations", migrations(config).await);
-    report.add("broker", broker(config, &sources).await);
+    let broker = checks::broker(&config.broker, Publisher::Auth, &sources);
+    report.add("broker", broker.await);
     match client(config, &sources) {
         Err(fault) => report.add("settings of Keycloak", Err(fault)),
         Ok(keycloak) => {
@@ -55,36 +54,6 @@ pub(crate) async fn everything(config: &Config) -> Report {
 async fn database(config: &Config) -> Result<(), Fault> {
     let db = db::connect(&config.database).await.map_err(Fault::of)?;
     state::load(&db).await.map(drop).map_err(Fault::of)
-}
-
-/// Only the owner can see which migrations ran.
-async fn migrations(config: &Config) -> Result<(), Fault> {
-    let Some(url) = &config.database.migration_url else {
-        return Ok(());
-    };
-    let pending = Database::Auth
-        .pending(url.expose())
-        .await
-        .map_err(Fault::of)?;
-    if pending.is_empty() {
-        return Ok(());
-    }
-    Err(Fault(format!(
-        "{} did not run: use `migrate`",
-        pending.len()
-    )))
-}
-
-async fn broker(config: &Config, sources: &Sources) -> Result<(), Fault> {
-    let broker = Broker::try_new(&config.broker, Publisher::Auth, sources).map_err(Fault::of)?;
-    let missing = timeout(PATIENCE, rabbit::missing(&broker))
-        .await
-        .map_err(|_elapsed| Fault("it does not answer".to_owned()))?
-        .map_err(Fault::of)?;
-    if missing.is_empty() {
-        return Ok(());
-    }
-    Err(Fault(missing.join("; ")))
 }
 
 fn client(config: &Config, sources: &Sources) -> Result<AdminClient, Fault> {

@@ -36,6 +36,9 @@ pub enum MigrationError {
     /// A migration failed, was changed after it ran, or is unknown to this binary.
     #[error("the database cannot be migrated")]
     Migrate(#[from] MigrateError),
+    /// This binary has migrations that did not run yet.
+    #[error("{0} migrations did not run yet; `migrate` runs them")]
+    Pending(usize),
 }
 
 impl Database {
@@ -78,24 +81,29 @@ impl Database {
         connection.close().await.map_err(MigrationError::Connect)
     }
 
-    /// Versions that this binary has and the database at `url` lacks.
+    /// Whether every migration of this binary has run on the database at `url`; the service's own role
+    /// may ask.
     ///
     /// # Errors
-    /// [`MigrationError`] when the database cannot be asked.
-    pub async fn pending(self, url: &str) -> Result<Vec<i64>, MigrationError> {
+    /// [`MigrationError::Pending`] when some did not, others when the database cannot be asked.
+    pub async fn check(self, url: &str) -> Result<(), MigrationError> {
         let mut connection = PgConnection::connect(url)
             .await
             .map_err(MigrationError::Connect)?;
-        let table = "_sqlx_migrations";
-        let applied = connection.list_applied_migrations(table).await?;
-        let pending = self
-            .migrator()
-            .iter()
-            .map(|migration| migration.version)
-            .filter(|version| applied.iter().all(|done| done.version != *version))
-            .collect();
+        let applied = connection
+            .list_applied_migrations("_sqlx_migrations")
+            .await?;
         connection.close().await.map_err(MigrationError::Connect)?;
-        Ok(pending)
+        let is_pending = |version| applied.iter().all(|done| done.version != version);
+        let migrator = self.migrator();
+        match migrator
+            .iter()
+            .filter(|known| is_pending(known.version))
+            .count()
+        {
+            0 => Ok(()),
+            pending => Err(MigrationError::Pending(pending)),
+        }
     }
 }
 

@@ -1,6 +1,10 @@
 //! What `doctor` found: one line per thing a deployment needs.
 
+pub mod checks;
+
 use std::{error::Error, fmt::Write as _, process::ExitCode};
+
+use crate::errors::explain;
 
 /// The findings, in the order in which they were made.
 #[derive(Debug, Default)]
@@ -25,7 +29,7 @@ impl Report {
     pub fn add<E: Error>(&mut self, subject: impl Into<String>, outcome: Result<(), E>) {
         self.findings.push(Finding {
             subject: subject.into(),
-            fault: outcome.err().map(|error| describe(&error)),
+            fault: outcome.err().map(|error| explain(&error)),
         });
     }
 
@@ -59,19 +63,6 @@ impl Report {
             ExitCode::FAILURE
         }
     }
-}
-
-/// The error and all its causes in one line.
-#[must_use]
-pub fn describe(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]
