@@ -90,7 +90,7 @@ fn load<T: DeserializeOwned>(defaults: &str, prefix: &str, settings: &Settings) 
     }
     let loaded = platform::config::load::<T>(defaults, "NOT_SET_BY_ANYBODY_", Some(file.path()));
     if let Err(error) = loaded {
-        panic!("{}", platform::doctor::describe(&error));
+        panic!("{}", platform::errors::explain(&error));
     }
 }
 
