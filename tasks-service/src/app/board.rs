@@ -8,7 +8,17 @@ use crate::{
     store::{self, StoreError, people::Named},
 };
 
-pub use crate::store::board::{Counts, Cursor, Filter, Listed, Order, Page, Query, View};
+pub use crate::store::board::{
+    COUNT_LIMIT, Counts, Cursor, Filter, Found, Listed, Order, Page, Query, View,
+};
+
+/// What somebody looks for, as a filter of lists.
+pub async fn search(app: &App, text: Option<&str>) -> Result<Option<Found>, StoreError> {
+    match text {
+        None => Ok(None),
+        Some(text) => store::board::search(&app.db, text).await.map(Some),
+    }
+}
 
 /// The most tasks on one page of a list.
 pub const PAGE: u32 = 50;
@@ -17,7 +27,8 @@ pub const PAGE: u32 = 50;
 #[derive(Debug)]
 pub struct Board {
     pub page: Page,
-    pub counts: Counts,
+    /// Absent where nobody counted.
+    pub counts: Option<Counts>,
     /// Whom the list can be narrowed to.
     pub performers: Vec<Named>,
 }
@@ -44,8 +55,8 @@ pub async fn board(
 #[derive(Debug)]
 pub struct Mine {
     pub page: Page,
-    /// All that was ever done counts as done.
-    pub counts: Counts,
+    /// All that was ever done counts as done; absent where nobody counted.
+    pub counts: Option<Counts>,
     /// Done since the given instant, last first.
     pub done_today: Vec<Listed>,
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     app::{
-        board::{self, Cursor, Filter, Listed, PAGE, View, day_start},
+        board::{self, Cursor, Filter, Found, Listed, PAGE, View, day_start},
         status_of,
     },
     domain::{id::UserId, person::Caller, task::Task},
@@ -39,7 +39,7 @@ pub(super) async fn all(
             Order::Assigned => board::Order::RecentlyAssigned,
         },
         filter: Filter {
-            search: search(&query.q),
+            found: search(&visitor, &query.q).await?,
             performer: query.performer.map(UserId),
         },
         after: query.after.as_deref().and_then(Cursor::parse),
@@ -56,9 +56,9 @@ pub(super) async fn all(
         days: days(&shell, rows(found.page.rows, visitor.caller(), at)),
         next: found.page.next.map(|cursor| cursor.to_string()),
         counts: BoardCounts {
-            open: count(found.counts.open),
-            done_today: count(found.counts.done),
-            all: count(found.counts.all),
+            open: found.counts.and_then(|counts| count(counts.open)),
+            done_today: found.counts.and_then(|counts| count(counts.done)),
+            all: found.counts.and_then(|counts| count(counts.all)),
         },
         performers: found.performers.iter().map(person).collect(),
         shell,
@@ -81,7 +81,7 @@ pub(super) async fn mine(
         view,
         order,
         filter: Filter {
-            search: search(&query.q),
+            found: search(&visitor, &query.q).await?,
             performer: Some(caller.id),
         },
         after: query.after.as_deref().and_then(Cursor::parse),
@@ -104,8 +104,8 @@ pub(super) async fn mine(
         done_today: rows(done_today, caller, at),
         next: found.page.next.map(|cursor| cursor.to_string()),
         counts: MineCounts {
-            open: count(found.counts.open),
-            done: count(found.counts.done),
+            open: found.counts.and_then(|counts| count(counts.open)),
+            done: found.counts.and_then(|counts| count(counts.done)),
         },
         shell,
         query,
@@ -120,10 +120,11 @@ fn today(visitor: &Visitor) -> DateTime<Utc> {
 }
 
 /// PostgreSQL has no place for a null character, so nothing contains one.
-fn search(text: &str) -> Option<String> {
+async fn search(visitor: &Visitor, text: &str) -> Result<Option<Found>, Response> {
     let text = text.replace('\0', " ");
-    let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
+    let words = Some(text.trim()).filter(|text| !text.is_empty());
+    let found = board::search(&visitor.state.app, words).await;
+    found.map_err(|error| visitor.fail(&error))
 }
 
 fn count(count: i64) -> Option<u64> {

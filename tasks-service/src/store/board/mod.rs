@@ -3,12 +3,16 @@
 //! By hand: each list must run along one index of `migrations/tasks`, whose predicates are literals.
 
 mod query;
+mod search;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use self::query::{Conditions, SortKey};
-pub use self::query::{Cursor, Filter, Order, Query, View};
+pub use self::{
+    query::{Cursor, Filter, Order, Query, View},
+    search::{Found, search},
+};
 use super::{StoreError, entity::task, people::Named, sql::statement, tasks::number_of};
 use crate::domain::{id::TaskNumber, task::Task};
 
@@ -116,11 +120,16 @@ pub async fn page(db: &impl ConnectionTrait, query: &Query) -> Result<Page, Stor
 }
 
 /// Counts the views under `filter`; `done_since` says from when on completed tasks count.
+///
+/// What a frequent word hits is not counted, since only reading everything could tell.
 pub async fn counts(
     db: &impl ConnectionTrait,
     filter: &Filter,
     done_since: DateTime<Utc>,
-) -> Result<Counts, StoreError> {
+) -> Result<Option<Counts>, StoreError> {
+    if matches!(filter.found, Some(Found::Frequent(_))) {
+        return Ok(None);
+    }
     let mut values = Vec::new();
     let counted = [View::Open, View::DoneSince(done_since), View::All].map(|view| {
         let mut conditions = Conditions {
@@ -130,8 +139,7 @@ pub async fn counts(
         conditions.view(view);
         conditions.filter(filter);
         let sql = format!(
-            "(SELECT count(*) FROM (SELECT FROM task JOIN task_text ON task_text.task_id = task.id \
-             WHERE {conditions} LIMIT {limit}) AS counted)",
+            "(SELECT count(*) FROM (SELECT FROM task WHERE {conditions} LIMIT {limit}) AS counted)",
             conditions = conditions.sql,
             limit = COUNT_LIMIT + 1,
         );
@@ -140,9 +148,7 @@ pub async fn counts(
     });
     let [open, done, all] = counted;
     let sql = format!("SELECT {open} AS open, {done} AS done, {all} AS \"all\"");
-    let counts = Counts::find_by_statement(statement(&sql, values))
+    Ok(Counts::find_by_statement(statement(&sql, values))
         .one(db)
-        .await?;
-    counts
-        .ok_or_else(|| sea_orm::DbErr::RecordNotFound("the counts of the board".to_owned()).into())
+        .await?)
 }

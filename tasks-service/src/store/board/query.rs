@@ -5,12 +5,8 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use sea_orm::Value;
 
-use super::Listed;
+use super::{Listed, search::Found};
 use crate::domain::id::{TaskNumber, UserId};
-
-/// The expression of the index `task_text_search`.
-const SEARCHED: &str = "(task_text.title || ' ' || coalesce(task_text.reference, '') || ' ' \
-     || task_text.description)";
 
 /// Which tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +33,8 @@ pub enum Order {
 /// Only tasks like this.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// A part of title, reference or description, or the number.
-    pub search: Option<String>,
+    /// What the search came to, when there was one.
+    pub found: Option<Found>,
     pub performer: Option<UserId>,
 }
 
@@ -191,25 +187,18 @@ impl Conditions {
             let performer = self.bind(performer.0);
             self.and(&format!("task.performer_id = {performer}"));
         }
-        if let Some(search) = &filter.search {
-            self.search(search);
-        }
-    }
-
-    /// Three characters and more are looked up in the index of trigrams, which knows nothing of less;
-    /// fewer are looked for while going along the order of the list.
-    fn search(&mut self, text: &str) {
-        let pattern = self.bind(contains(text));
-        let number = self.bind(number_in(text));
-        if text.chars().count() < 3 {
-            self.and(&format!(
-                "({SEARCHED} ILIKE {pattern} OR task.number = {number})"
-            ));
-        } else {
-            self.and(&format!(
-                "task.id IN (SELECT task_id FROM task_text WHERE {SEARCHED} ILIKE {pattern} \
-                 UNION ALL SELECT id FROM task WHERE number = {number})"
-            ));
+        match &filter.found {
+            None => {}
+            Some(Found::Tasks(ids)) => {
+                let ids = self.bind(ids.clone());
+                self.and(&format!("task.id = ANY({ids})"));
+            }
+            Some(Found::Frequent(words)) => {
+                let pattern = self.bind(words.pattern.clone());
+                let number = self.bind(words.number);
+                let text = words.condition(&pattern);
+                self.and(&format!("({text} OR task.number = {number})"));
+            }
         }
     }
 
@@ -231,37 +220,9 @@ impl Conditions {
     }
 }
 
-/// A pattern for `ILIKE` that matches whatever contains `text` as it stands.
-fn contains(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len() + 2);
-    pattern.push('%');
-    for character in text.chars() {
-        if matches!(character, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(character);
-    }
-    pattern.push('%');
-    pattern
-}
-
-/// The number that somebody looks for with `T-12`, `t-12` or `12`.
-fn number_in(text: &str) -> Option<i64> {
-    let text = text.trim();
-    text.parse::<TaskNumber>()
-        .map(TaskNumber::get)
-        .or_else(|_| text.parse())
-        .ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_search_takes_wildcards_literally() {
-        assert_eq!(contains("50%_\\"), "%50\\%\\_\\\\%");
-    }
 
     #[test]
     fn a_cursor_reads_back_what_it_writes_and_nothing_else() {
@@ -282,13 +243,5 @@ mod tests {
         ] {
             assert_eq!(Cursor::parse(text), None, "{text}");
         }
-    }
-
-    #[test]
-    fn a_number_is_found_with_or_without_its_letter() {
-        assert_eq!(number_in(" T-12 "), Some(12));
-        assert_eq!(number_in("12"), Some(12));
-        assert_eq!(number_in("T-"), None);
-        assert_eq!(number_in("99999999999999999999"), None);
     }
 }

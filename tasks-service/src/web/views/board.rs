@@ -7,6 +7,7 @@ use contracts::tasks::TaskStatus;
 use platform::ui::{Person, ReaderClock, Shell, grouped};
 
 use super::query::{BoardQuery, BoardView, MineQuery, MineView, Order};
+use crate::app::board::COUNT_LIMIT;
 
 /// One task of a list.
 ///
@@ -126,7 +127,7 @@ impl BoardPage {
         BoardView::ALL.into_iter().map(|view| ViewLink {
             href: self.query.href_of_view(view),
             label: view.label(),
-            count: self.counts.of(view).map(grouped),
+            count: self.counts.of(view).map(in_words),
             is_current: view == self.query.view,
         })
     }
@@ -198,7 +199,7 @@ impl MinePage {
         MineView::ALL.into_iter().map(|view| ViewLink {
             href: self.query.href_of_view(view),
             label: view.label(),
-            count: self.counts.of(view).map(grouped),
+            count: self.counts.of(view).map(in_words),
             is_current: view == self.query.view,
         })
     }
@@ -211,5 +212,13 @@ impl MinePage {
             (MineView::Open, _) => format!("Assigned {words}"),
             (MineView::Done, _) => words,
         }
+    }
+}
+
+/// Counting stops somewhere: what is beyond is only said to be so.
+fn in_words(count: u64) -> String {
+    match u64::try_from(COUNT_LIMIT) {
+        Ok(limit) if count > limit => format!("{}+", grouped(limit)),
+        _ => grouped(count),
     }
 }
