@@ -6,7 +6,7 @@ use askama::filters::{Escaper, Html, HtmlSafe};
 
 /// Markup that templates insert as it is.
 ///
-/// Only this crate makes it, from constants and from text that went through [`escape`].
+/// Only this crate makes it, from constants and from text that went through `escape`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Markup(String);
 

@@ -44,7 +44,7 @@ pub struct Change {
     pub event: Event,
 }
 
-/// The statement of [`file`]: history, task, texts, rule, and from `$14` on the outbox.
+/// The statement of [`file()`]: history, task, texts, rule, and from `$14` on the outbox.
 static FILE: LazyLock<String> = LazyLock::new(|| {
     let eligible = performers::eligible_sql("$12", "$13");
     let messages = outbox::insert_if_sql(14, "EXISTS (SELECT FROM filed)");

@@ -123,7 +123,13 @@ fn lint(environment: &Environment) -> Result<()> {
         "warnings",
     ];
     check(environment, "lints", &clippy, &[])?;
-    let doc = ["doc", "--workspace", "--no-deps", "--locked"];
+    let doc = [
+        "doc",
+        "--workspace",
+        "--no-deps",
+        "--document-private-items",
+        "--locked",
+    ];
     check(
         environment,
         "documentation",
