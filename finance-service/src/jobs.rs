@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use contracts::topology::FINANCE_AUTH;
 use platform::{
-    auth::{Issuer, WebAuth},
+    auth::{Issuer, WebAuth, session::EndSessions},
     consumer::{self, ConsumerContext, ConsumerOptions},
     db::DatabaseConfig,
     fetch, inbox,
@@ -20,7 +20,7 @@ use platform::{
 use sea_orm::DatabaseConnection;
 
 use crate::{
-    app::{billing::Billing, people::EndSessions, task_cache::TaskFetcher},
+    app::{billing::Billing, task_cache::TaskFetcher},
     messaging::consume::TaskConsumer,
 };
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
-use uuid::Uuid;
 
 use super::{
     config::SessionLimits,
@@ -15,7 +14,11 @@ use super::{
     store::{self, NewSession, SealedTokens, SessionRow},
     token::{Ends, LogoutToken},
 };
-use crate::{lifecycle::Lifecycle, sources::Sources};
+use crate::{
+    lifecycle::Lifecycle,
+    people::{PeopleReaction, PersonChange},
+    sources::Sources,
+};
 
 /// How often a request moves the end of its session.
 const TOUCH: TimeDelta = TimeDelta::minutes(1);
@@ -49,18 +52,26 @@ pub(super) struct Sessions {
     pub(super) lifecycle: Lifecycle,
 }
 
-/// Ends every session of a person, in the transaction that learns of their deletion or of a right lost.
-///
-/// Returns how many there were.
-///
-/// # Errors
-/// Those of the database.
-pub async fn end_all(txn: &DatabaseTransaction, user_id: Uuid) -> Result<u64, DbErr> {
-    let ended = store::end_sessions_of_user(txn, user_id).await?;
-    if ended > 0 {
-        tracing::info!(user.id = %user_id, ended, "sessions were ended");
+/// Logs out whoever was deleted or disabled or lost a role, in the transaction that learns of it
+/// (DESIGN.md section 9).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EndSessions;
+
+impl PeopleReaction for EndSessions {
+    async fn people_changed(
+        &self,
+        txn: &DatabaseTransaction,
+        changes: &[PersonChange],
+    ) -> Result<(), DbErr> {
+        for change in changes.iter().filter(|change| change.loses_a_right()) {
+            let user_id = change.after.user_id;
+            let ended = store::end_sessions_of_user(txn, user_id).await?;
+            if ended > 0 {
+                tracing::info!(user.id = %user_id, ended, "sessions were ended");
+            }
+        }
+        Ok(())
     }
-    Ok(ended)
 }
 
 impl Sessions {

@@ -7,34 +7,12 @@ use contracts::identity::User;
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, Statement, Value,
 };
-use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{Person, PersonChange};
 
 const COLUMNS: &str = "user_id, username, email, first_name, last_name, roles, is_enabled, \
                        is_deleted, guard, fetched_at";
-
-/// Who may be drawn (DESIGN.md T2): holders of one of the first roles and none of the second.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Eligibility {
-    /// One of these is needed.
-    pub eligible_roles: Vec<String>,
-    /// None of these may be held.
-    pub ineligible_roles: Vec<String>,
-}
-
-impl Eligibility {
-    /// Whether the rules let this person be drawn.
-    #[must_use]
-    pub fn allows(&self, person: &Person) -> bool {
-        let holds_one_of = |roles: &[String]| roles.iter().any(|role| person.roles.contains(role));
-        person.is_active()
-            && holds_one_of(&self.eligible_roles)
-            && !holds_one_of(&self.ineligible_roles)
-    }
-}
 
 /// A user by id, deleted ones included.
 ///
@@ -54,25 +32,6 @@ pub async fn find_many(
 ) -> Result<Vec<Person>, DbErr> {
     let sql = format!("SELECT {COLUMNS} FROM user_cache WHERE user_id = ANY($1) ORDER BY user_id");
     select(db, &sql, [user_ids.into()]).await
-}
-
-/// The ids of everybody who may be drawn, in the order of ids.
-///
-/// # Errors
-/// Those of the database.
-pub async fn eligible_ids(
-    db: &impl ConnectionTrait,
-    rules: &Eligibility,
-) -> Result<Vec<Uuid>, DbErr> {
-    let sql = "SELECT user_id FROM user_cache WHERE is_enabled AND NOT is_deleted \
-               AND roles && $1 AND NOT roles && $2 ORDER BY user_id";
-    let values = [
-        rules.eligible_roles.clone().into(),
-        rules.ineligible_roles.clone().into(),
-    ];
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-    let rows = db.query_all_raw(statement).await?;
-    rows.iter().map(|row| row.try_get_by_index(0)).collect()
 }
 
 /// The ids of everybody who is not deleted.
@@ -214,23 +173,6 @@ fn pair(before: Vec<Person>, after: Vec<Person>) -> Vec<PersonChange> {
 mod tests {
     use super::*;
     use crate::people::sample;
-
-    #[test]
-    fn who_is_drawn_needs_a_role_and_must_hold_none_of_the_excluded_ones() {
-        let rules = Eligibility {
-            eligible_roles: vec!["employee".to_owned()],
-            ineligible_roles: vec!["manager".to_owned()],
-        };
-        let mut person = sample(1);
-        assert!(rules.allows(&person));
-        person.is_enabled = false;
-        assert!(!rules.allows(&person));
-        person.is_enabled = true;
-        person.roles.push("manager".to_owned());
-        assert!(!rules.allows(&person));
-        person.roles = vec!["accountant".to_owned()];
-        assert!(!rules.allows(&person));
-    }
 
     #[test]
     fn only_what_somebody_would_notice_is_a_change() {

@@ -9,7 +9,7 @@ mod fold;
 mod handler;
 mod reconcile;
 
-pub use cache::{Eligibility, eligible_ids, find, find_many};
+pub use cache::{find, find_many};
 pub use fetcher::{UserFetcher, UserSource};
 pub use handler::PeopleHandler;
 pub use reconcile::{ReconcileError, Reconciliation, reconcile, spawn_reconciliation};
@@ -96,6 +96,15 @@ pub struct PersonChange {
     pub after: Person,
 }
 
+impl PersonChange {
+    /// Whether the person may do less than before: was deleted or disabled, or lost a role.
+    #[must_use]
+    pub fn loses_a_right(&self) -> bool {
+        let mut held = self.before.iter().flat_map(|before| &before.roles);
+        !self.after.is_active() || held.any(|role| !self.after.roles.contains(role))
+    }
+}
+
 /// What a service does when users change, in the transaction that changes its copy.
 pub trait PeopleReaction: Send + Sync + 'static {
     /// Reacts to visible changes, at most one per user.
@@ -152,6 +161,31 @@ mod tests {
         assert_eq!(person.display_name(), "Olga");
         person.first_name = " ".to_owned();
         assert_eq!(person.display_name(), "user1");
+    }
+
+    #[test]
+    fn losing_a_role_or_the_account_loses_a_right_and_gaining_one_does_not() {
+        let plain = sample(1);
+        let mut both = plain.clone();
+        both.roles.push("manager".to_owned());
+        let mut disabled = plain.clone();
+        disabled.is_enabled = false;
+        let mut deleted = plain.clone();
+        deleted.is_deleted = true;
+        let cases = [
+            (Some(&both), &plain, true),
+            (Some(&plain), &both, false),
+            (Some(&plain), &disabled, true),
+            (Some(&plain), &deleted, true),
+            (None, &plain, false),
+        ];
+        for (before, after, expected) in cases {
+            let change = PersonChange {
+                before: before.cloned(),
+                after: after.clone(),
+            };
+            assert_eq!(change.loses_a_right(), expected, "{change:?}");
+        }
     }
 
     #[test]

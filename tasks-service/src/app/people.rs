@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use platform::{
-    auth::session,
+    auth::session::EndSessions,
     people::{PeopleReaction, PersonChange},
     signal::Signal,
 };
@@ -54,57 +54,10 @@ impl PeopleReaction for PeopleWatch {
         txn: &DatabaseTransaction,
         changes: &[PersonChange],
     ) -> DatabaseResult {
-        for change in changes.iter().filter(|change| loses_a_right(change)) {
-            session::end_all(txn, change.after.user_id).await?;
-        }
-        Ok(())
+        EndSessions.people_changed(txn, changes).await
     }
 
     fn committed(&self) {
         self.people_changed.wake();
-    }
-}
-
-fn loses_a_right(change: &PersonChange) -> bool {
-    let mut held = change.before.iter().flat_map(|before| &before.roles);
-    !change.after.is_active() || held.any(|role| !change.after.roles.contains(role))
-}
-
-#[cfg(test)]
-mod tests {
-    use chrono::DateTime;
-    use platform::people::Person;
-
-    use super::*;
-
-    fn person(roles: &[&str], is_enabled: bool) -> Person {
-        Person {
-            user_id: Uuid::nil(),
-            username: "peter".to_owned(),
-            email: None,
-            first_name: String::new(),
-            last_name: String::new(),
-            roles: roles.iter().map(ToString::to_string).collect(),
-            is_enabled,
-            is_deleted: false,
-            guard: DateTime::UNIX_EPOCH,
-            fetched_at: DateTime::UNIX_EPOCH,
-        }
-    }
-
-    #[test]
-    fn losing_a_role_or_the_account_loses_a_right_and_gaining_one_does_not() {
-        let plain = person(&["employee"], true);
-        let both = person(&["employee", "manager"], true);
-        let cases = [
-            (Some(both.clone()), plain.clone(), true),
-            (Some(plain.clone()), both, false),
-            (Some(plain.clone()), person(&["employee"], false), true),
-            (None, plain, false),
-        ];
-        for (before, after, expected) in cases {
-            let change = PersonChange { before, after };
-            assert_eq!(loses_a_right(&change), expected, "{change:?}");
-        }
     }
 }

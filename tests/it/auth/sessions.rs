@@ -2,7 +2,11 @@
 
 use anyhow::{Context as _, Result};
 use chrono::TimeDelta;
-use platform::auth::session;
+use platform::{
+    auth::session::EndSessions,
+    people::{PeopleReaction, Person, PersonChange},
+    sources::Clock,
+};
 use reqwest::{Method, StatusCode};
 use sea_orm::TransactionTrait;
 use serde_json::Value;
@@ -117,9 +121,25 @@ async fn a_session_outlives_an_unreachable_keycloak() -> Result<()> {
 async fn the_news_of_a_deletion_ends_all_sessions_of_the_person() -> Result<()> {
     let site = Site::open(Backchannel::On).await?;
     let (laptop, phone) = (logged_in(&site).await?, logged_in(&site).await?);
+    let deleted = PersonChange {
+        before: None,
+        after: Person {
+            user_id: site.visitor.id,
+            username: "visitor".to_owned(),
+            email: None,
+            first_name: String::new(),
+            last_name: String::new(),
+            roles: Vec::new(),
+            is_enabled: true,
+            is_deleted: true,
+            guard: site.clock.now(),
+            fetched_at: site.clock.now(),
+        },
+    };
     let txn = site.db.begin().await?;
-    assert_eq!(session::end_all(&txn, site.visitor.id).await?, 2);
+    EndSessions.people_changed(&txn, &[deleted]).await?;
     txn.commit().await?;
+    assert_eq!(site.sessions().await?, 0);
     for browser in [laptop, phone] {
         assert_eq!(status(&site, &browser).await?, StatusCode::SEE_OTHER);
     }
