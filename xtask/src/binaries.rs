@@ -23,6 +23,9 @@ use crate::{
 pub(crate) enum Profile {
     /// Quick to build.
     Dev,
+    /// As `Dev`, together with every test: features are unified over all that is built at once, so
+    /// building the services first and the tests later would compile half of the dependencies twice.
+    DevWithTests,
     /// Quick to run.
     Release,
 }
@@ -37,11 +40,15 @@ pub(crate) fn build(environment: &Environment, profile: Profile) -> Result<PathB
     command
         .current_dir(&environment.checkout)
         .args(["build", "--message-format=json-render-diagnostics"]);
+    if profile == Profile::DevWithTests {
+        command.args(["--workspace", "--all-targets"]);
+    } else {
+        for service in SERVICES {
+            command.args(["--package", service, "--bin", service]);
+        }
+    }
     if profile == Profile::Release {
         command.arg("--release");
-    }
-    for service in SERVICES {
-        command.args(["--package", service, "--bin", service]);
     }
     let mut child = command
         .stdin(Stdio::null())
@@ -73,9 +80,14 @@ fn last_executable_folder(report: impl Read) -> Option<PathBuf> {
         .last()
 }
 
-/// The folder of the executable that a line of cargo's report is about, if it is about one.
+/// The folder of the service that a line of cargo's report is about, if it is about one.
 fn executable_folder(line: &str) -> Option<PathBuf> {
     let message: Value = serde_json::from_str(line).ok()?;
+    let name = message.pointer("/target/name")?.as_str()?;
+    let is_test = message.pointer("/profile/test")?.as_bool()?;
+    if is_test || !SERVICES.contains(&name) {
+        return None;
+    }
     let path = PathBuf::from(message.get("executable")?.as_str()?);
     path.parent().map(PathBuf::from)
 }
@@ -108,4 +120,25 @@ pub(crate) fn as_from_a_shell(mut command: Command) -> Command {
         }
     }
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_services_themselves_tell_where_services_are() {
+        let line = |name: &str, test: bool| {
+            let executable = format!("/target/debug/{name}");
+            serde_json::json!({
+                "target": {"name": name}, "profile": {"test": test}, "executable": executable,
+            })
+            .to_string()
+        };
+        let folder = Some(PathBuf::from("/target/debug"));
+        assert_eq!(executable_folder(&line("auth-bridge", false)), folder);
+        assert_eq!(executable_folder(&line("auth-bridge", true)), None);
+        assert_eq!(executable_folder(&line("xtask", false)), None);
+        assert_eq!(executable_folder("{\"reason\":\"build-finished\"}"), None);
+    }
 }

@@ -84,7 +84,7 @@ pub(crate) fn run(plan: &Plan) -> Result<ExitCode> {
     if wants(Stage::Browser) {
         browser::install_chromium(&environment)?;
     }
-    up::start(&environment, Extent::All(Profile::Dev))?;
+    up::start(&environment, Extent::All(Profile::DevWithTests))?;
     let counts = run_tests(&environment, plan, &variables);
     if plan.afterwards == Afterwards::AsBefore && !ran_before {
         down::down(&environment)?;
