@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
 use finance_service::{
     config::{Config, DEFAULTS, ENVIRONMENT_PREFIX},
     doctor, service,
@@ -37,9 +36,9 @@ impl Program for Finance {
     }
 
     async fn migrate(config: Config) -> anyhow::Result<()> {
-        let url = config.database.migration_url.as_ref();
-        let url = url.context("database.migration_url is not set")?;
-        Database::Finance.migrate(url.expose()).await?;
+        Database::Finance
+            .migrate(config.database.owner_url()?)
+            .await?;
         rabbit::declare(&config.broker).await?;
         Ok(())
     }

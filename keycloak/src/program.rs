@@ -53,10 +53,7 @@ impl Program for AuthBridge {
     }
 
     async fn migrate(config: Config) -> anyhow::Result<()> {
-        let url = config.database.migration_url.as_ref();
-        let url =
-            url.context("database.migration_url is not set: altering tables needs the owner")?;
-        Database::Auth.migrate(url.expose()).await?;
+        Database::Auth.migrate(config.database.owner_url()?).await?;
         rabbit::declare(&config.broker).await?;
         Ok(())
     }

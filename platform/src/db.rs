@@ -19,6 +19,24 @@ pub struct DatabaseConfig {
     pub max_connections: u32,
 }
 
+/// The owner's URL is needed and was not given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("database.migration_url is not set: altering tables needs the owner")]
+pub struct NoOwner;
+
+impl DatabaseConfig {
+    /// The PostgreSQL URL of the owner.
+    ///
+    /// # Errors
+    /// [`NoOwner`] when it is not set.
+    pub fn owner_url(&self) -> Result<&str, NoOwner> {
+        self.migration_url
+            .as_ref()
+            .map(Secret::expose)
+            .ok_or(NoOwner)
+    }
+}
+
 /// Opens a pool; connections are made when first needed, so a database that is down does not keep
 /// the process from starting.
 ///

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
 use migrations::Database;
 use platform::{
     cli::{self, Program},
@@ -37,9 +36,9 @@ impl Program for Tasks {
     }
 
     async fn migrate(config: Config) -> anyhow::Result<()> {
-        let url = config.database.migration_url.as_ref();
-        let url = url.context("database.migration_url is not set")?;
-        Database::Tasks.migrate(url.expose()).await?;
+        Database::Tasks
+            .migrate(config.database.owner_url()?)
+            .await?;
         rabbit::declare(&config.broker).await?;
         Ok(())
     }

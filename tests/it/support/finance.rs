@@ -1,6 +1,6 @@
 //! finance-service in the test's own process, on a database and a virtual host of its own.
 
-use std::{io::Write as _, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -22,6 +22,7 @@ use super::{
     builders::{assigned, id, noon},
     database::TestDatabase,
     peers::Peers,
+    settings::{self, Surroundings},
     waiting::{eventually, until},
 };
 
@@ -105,43 +106,14 @@ impl Finance {
         Ok(())
     }
 
-    /// The product's defaults, but for where everything is.
     fn settings(&self) -> Result<config::Config> {
-        let mut file = tempfile::NamedTempFile::new()?;
-        write!(
-            file,
-            r#"
-            [pages]
-            listen = "127.0.0.1:0"
-            [api]
-            listen = "127.0.0.1:0"
-            [database]
-            url = "{database}"
-            [broker]
-            url = "{broker}"
-            [identity]
-            issuer = "{issuer}"
-            machine_client_secret = "it"
-            [login]
-            web_client_secret = "it"
-            [session]
-            key = "{key}"
-            [peers.auth]
-            url = "{peers}"
-            [peers.tasks]
-            url = "{peers}"
-            "#,
-            database = self.database.application_url(),
-            broker = self.broker.url(Publisher::Finance),
-            issuer = self.peers.issuer(),
-            key = "A".repeat(43) + "=",
-            peers = self.peers.url(),
-        )?;
-        Ok(platform::config::load(
-            config::DEFAULTS,
-            "NOT_SET_BY_ANYBODY_",
-            Some(file.path()),
-        )?)
+        let around = Surroundings {
+            service: Publisher::Finance,
+            database: &self.database,
+            broker: &self.broker,
+            peers: &self.peers,
+        };
+        settings::load(config::DEFAULTS, around, &["auth", "tasks"])
     }
 
     /// Waits until the service has handled `messages` of the task board, each under an id of its own.

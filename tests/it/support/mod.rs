@@ -9,6 +9,7 @@ pub(crate) mod http;
 pub(crate) mod keycloak;
 pub(crate) mod listener;
 pub(crate) mod peers;
+pub(crate) mod settings;
 pub(crate) mod source;
 pub(crate) mod tasks;
 pub(crate) mod waiting;

@@ -1,6 +1,6 @@
 //! tasks-service in the test's own process, on a database and a virtual host of its own.
 
-use std::{io::Write as _, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -39,6 +39,7 @@ use super::{
     builders::{id, noon},
     database::TestDatabase,
     peers::Peers,
+    settings::{self, Surroundings},
     waiting::{eventually, until},
 };
 
@@ -64,7 +65,13 @@ impl Board {
         let peers = Peers::start(&surroundings).await?;
         let clock = ManualClock::new(noon());
         let sources = Sources::system().with_clock(Arc::new(clock.clone()));
-        let config = settings(&database, &broker, &peers)?;
+        let around = Surroundings {
+            service: Publisher::Tasks,
+            database: &database,
+            broker: &broker,
+            peers: &peers,
+        };
+        let config: Config = settings::load(config::DEFAULTS, around, &["auth"])?;
         let app = App {
             db: db::connect(&config.database).await?,
             sources: sources.clone(),
@@ -241,41 +248,4 @@ fn member(person: Uuid) -> Caller {
         id: UserId(person),
         authority: Authority::Member,
     }
-}
-
-/// The product's defaults, but for where everything is.
-fn settings(database: &TestDatabase, broker: &TestBroker, peers: &Peers) -> Result<Config> {
-    let mut file = tempfile::NamedTempFile::new()?;
-    write!(
-        file,
-        r#"
-        [pages]
-        listen = "127.0.0.1:0"
-        [api]
-        listen = "127.0.0.1:0"
-        [database]
-        url = "{database}"
-        [broker]
-        url = "{broker}"
-        [identity]
-        issuer = "{issuer}"
-        machine_client_secret = "it"
-        [login]
-        web_client_secret = "it"
-        [session]
-        key = "{key}"
-        [peers.auth]
-        url = "{peers}"
-        "#,
-        database = database.application_url(),
-        broker = broker.url(Publisher::Tasks),
-        issuer = peers.issuer(),
-        key = "A".repeat(43) + "=",
-        peers = peers.url(),
-    )?;
-    Ok(platform::config::load(
-        config::DEFAULTS,
-        "NOT_SET_BY_ANYBODY_",
-        Some(file.path()),
-    )?)
 }
