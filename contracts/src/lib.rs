@@ -7,6 +7,7 @@
 pub mod finance;
 pub mod identity;
 mod message;
+pub mod operations;
 pub mod tasks;
 pub mod timestamp;
 pub mod topology;

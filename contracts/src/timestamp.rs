@@ -33,6 +33,37 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DateTim
     DateTime::<Utc>::deserialize(deserializer).map(to_micros)
 }
 
+/// The same for instants that may be absent, for `#[serde(with = "timestamp::option")]`.
+pub mod option {
+    use chrono::{DateTime, Utc};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// Serialises for `#[serde(with = "timestamp::option")]`.
+    ///
+    /// # Errors
+    /// Only those of the serializer.
+    pub fn serialize<S: Serializer>(
+        at: &Option<DateTime<Utc>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match at {
+            Some(at) => super::serialize(at, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    /// Reads an RFC 3339 instant, cut to microseconds, or null.
+    ///
+    /// # Errors
+    /// When the text is no RFC 3339 instant.
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<DateTime<Utc>>, D::Error> {
+        let at = Option::<DateTime<Utc>>::deserialize(deserializer)?;
+        Ok(at.map(super::to_micros))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
