@@ -43,6 +43,20 @@ pub struct BridgeState {
     pub comparison_due: Option<ComparisonDue>,
     /// Why the last full comparison deleted nobody although users were missing.
     pub alarm: Option<DeletionAlarm>,
+    /// Why users are not watched at the moment.
+    pub fault: Option<WatchFault>,
+}
+
+/// The bridge cannot watch users; it answers from its copy meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WatchFault {
+    /// Since when.
+    #[serde(with = "timestamp")]
+    #[schemars(with = "DateTime<Utc>")]
+    pub since: DateTime<Utc>,
+    /// What is wrong, in words that say what to do where a person has to: Keycloak is away, the service
+    /// account lacks a right, the realm does not keep events.
+    pub reason: String,
 }
 
 /// An outbox in numbers.
