@@ -122,7 +122,7 @@ pub struct User {
 /// Body of `POST /users/batch-get`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BatchGetUsers {
-    /// Up to [`crate::topology::MAX_BATCH_GET`] ids.
+    /// Up to 500 ids.
     pub ids: Vec<Uuid>,
 }
 

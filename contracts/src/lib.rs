@@ -4,12 +4,15 @@
 //! a writer never drops or retypes one.
 #![warn(missing_docs)]
 
+mod documents;
 pub mod finance;
 pub mod identity;
 mod message;
 pub mod operations;
+pub mod rest;
 pub mod tasks;
 pub mod timestamp;
 pub mod topology;
 
+pub use documents::{Document, documents};
 pub use message::{DecodeError, Message, SCHEMA_VERSION, Schema, decode, schemas};

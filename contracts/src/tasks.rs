@@ -105,7 +105,7 @@ pub struct Task {
 /// Body of `POST /tasks/batch-get`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BatchGetTasks {
-    /// Up to [`crate::topology::MAX_BATCH_GET`] ids.
+    /// Up to 500 ids.
     pub ids: Vec<Uuid>,
 }
 

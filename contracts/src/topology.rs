@@ -56,6 +56,19 @@ pub struct ConsumerQueue {
     pub binding: &'static str,
 }
 
+impl ConsumerQueue {
+    /// Whether messages under `key` reach it: its binding is a key, or ends in `*` for one word.
+    #[must_use]
+    pub fn takes(self, key: &str) -> bool {
+        match self.binding.strip_suffix('*') {
+            None => key == self.binding,
+            Some(stem) => key
+                .strip_prefix(stem)
+                .is_some_and(|word| !word.is_empty() && !word.contains('.')),
+        }
+    }
+}
+
 /// Users for Tasks.
 pub const TASKS_AUTH: ConsumerQueue = ConsumerQueue {
     name: "tasks.auth",

@@ -1,6 +1,6 @@
 //! What `doctor` looks at: settings, database, migrations, ledger, broker, identity provider, peers.
 
-use contracts::{identity::UsersPage, tasks::TasksPage, topology::Publisher};
+use contracts::{identity::UsersPage, rest, tasks::TasksPage, topology::Publisher};
 use migrations::Database;
 use platform::{
     auth::{Issuer, MachineToken},
@@ -66,12 +66,22 @@ async fn ledger(config: &Config) -> Result<(), LedgerFault> {
 async fn outside(config: &Config, issuer: &Issuer, sources: &Sources, report: &mut Report) {
     let token = |scope| MachineToken::new(issuer.clone(), &config.identity, scope, sources.clone());
     let peers = &config.peers;
-    let provider = checks::identity_provider(&token("users:read")).await;
+    let provider = checks::identity_provider(&token(rest::USERS_READ)).await;
     report.add("identity provider", provider);
-    let users = PeerClient::try_new("auth", &peers.auth, token("users:read"), sources.clone());
+    let users = PeerClient::try_new(
+        "auth",
+        &peers.auth,
+        token(rest::USERS_READ),
+        sources.clone(),
+    );
     let users = checks::peer::<UsersPage>(users, "/users?limit=1").await;
     report.add("auth bridge", users);
-    let tasks = PeerClient::try_new("tasks", &peers.tasks, token("tasks:read"), sources.clone());
+    let tasks = PeerClient::try_new(
+        "tasks",
+        &peers.tasks,
+        token(rest::TASKS_READ),
+        sources.clone(),
+    );
     let tasks = checks::peer::<TasksPage>(tasks, "/tasks?limit=1").await;
     report.add("task board", tasks);
 }

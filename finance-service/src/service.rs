@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
-use contracts::topology::Publisher;
+use contracts::{rest, topology::Publisher};
 use platform::{
     auth::{Issuer, MachineToken, WebAuth, WebAuthDeps},
     db,
@@ -99,8 +99,18 @@ fn peers(
 ) -> anyhow::Result<(PeerClient, PeerClient)> {
     let token = |scope| MachineToken::new(issuer.clone(), &config.identity, scope, sources.clone());
     let peers = &config.peers;
-    let users = PeerClient::try_new("auth", &peers.auth, token("users:read"), sources.clone())?;
-    let tasks = PeerClient::try_new("tasks", &peers.tasks, token("tasks:read"), sources.clone())?;
+    let users = PeerClient::try_new(
+        "auth",
+        &peers.auth,
+        token(rest::USERS_READ),
+        sources.clone(),
+    )?;
+    let tasks = PeerClient::try_new(
+        "tasks",
+        &peers.tasks,
+        token(rest::TASKS_READ),
+        sources.clone(),
+    )?;
     Ok((users, tasks))
 }
 

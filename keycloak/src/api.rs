@@ -15,6 +15,7 @@ use axum::{
 };
 use contracts::{
     identity::{BatchGetUsers, User, UsersBatch, UsersPage},
+    rest,
     topology::MAX_BATCH_GET,
 };
 use platform::{
@@ -50,7 +51,7 @@ pub struct ApiConfig {
 struct UsersRead;
 
 impl MachineScope for UsersRead {
-    const NAME: &'static str = "users:read";
+    const NAME: &'static str = rest::USERS_READ;
 }
 
 /// What the routes need.

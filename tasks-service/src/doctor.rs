@@ -1,6 +1,6 @@
 //! What `doctor` looks at: settings, migrations, database, broker, identity provider, auth bridge.
 
-use contracts::{identity::UsersPage, topology::Publisher};
+use contracts::{identity::UsersPage, rest, topology::Publisher};
 use migrations::Database;
 use platform::{
     auth::{Issuer, MachineToken},
@@ -39,7 +39,7 @@ async fn performers(config: &Config) -> Result<(), StoreError> {
 }
 
 async fn outside(config: &Config, issuer: &Issuer, sources: &Sources, report: &mut Report) {
-    let scope = "users:read";
+    let scope = rest::USERS_READ;
     let token = MachineToken::new(issuer.clone(), &config.identity, scope, sources.clone());
     let provider = checks::identity_provider(&token).await;
     report.add("identity provider", provider);

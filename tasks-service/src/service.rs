@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
 use axum::Router;
-use contracts::topology::Publisher;
+use contracts::{rest, topology::Publisher};
 use platform::{
     auth::{Issuer, MachineAuth, MachineToken, WebAuth, WebAuthDeps},
     db, http,
@@ -68,7 +68,7 @@ pub async fn start(
     let token = MachineToken::new(
         issuer.clone(),
         &config.identity,
-        "users:read",
+        rest::USERS_READ,
         sources.clone(),
     );
     jobs::spawn_all(

@@ -11,6 +11,7 @@ use axum::{
     routing::{get, post},
 };
 use contracts::{
+    rest,
     tasks::{BatchGetTasks, Task, TasksBatch, TasksPage},
     topology::MAX_BATCH_GET,
 };
@@ -57,7 +58,7 @@ impl FromRef<Api> for MachineAuth {
 struct TasksRead;
 
 impl MachineScope for TasksRead {
-    const NAME: &'static str = "tasks:read";
+    const NAME: &'static str = rest::TASKS_READ;
 }
 
 /// The routes.

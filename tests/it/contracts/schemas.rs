@@ -1,8 +1,8 @@
-//! The schema files are those of the types, and the golden examples obey them.
+//! The generated files are those of the types, and the golden examples obey the schemas.
 
 use std::path::Path;
 
-use contracts::{SCHEMA_VERSION, schemas};
+use contracts::{SCHEMA_VERSION, documents, schemas};
 use serde_json::{Value, json};
 
 use super::bodies::golden;
@@ -12,13 +12,30 @@ use crate::support::workspace;
 fn the_schema_files_are_those_of_the_types() {
     for message in schemas() {
         let path = format!("contracts/schemas/{}.v{SCHEMA_VERSION}.json", message.key);
-        let stored: Value =
-            serde_json::from_str(&workspace::read(&path)).expect("a schema is JSON");
-        assert_eq!(
-            stored, message.schema,
-            "{path} is stale: run cargo run --package contracts --example write_schemas"
-        );
+        assert_generated(&path, &message.schema);
     }
+}
+
+#[test]
+fn the_interface_documents_are_those_of_the_types_and_none_is_left_over() {
+    let mut expected = Vec::new();
+    for document in documents() {
+        let path = format!("contracts/documents/{}", document.file);
+        assert_generated(&path, &document.content);
+        expected.push(path);
+    }
+    expected.sort_unstable();
+    let files = workspace::files("contracts/documents", |_path| true);
+    let stored: Vec<_> = files.iter().map(|path| path.to_string_lossy()).collect();
+    assert_eq!(stored, expected);
+}
+
+fn assert_generated(path: &str, content: &Value) {
+    let stored: Value = serde_json::from_str(&workspace::read(path)).expect("the file is JSON");
+    assert_eq!(
+        &stored, content,
+        "{path} is stale: run cargo run --package contracts --example write"
+    );
 }
 
 #[test]
