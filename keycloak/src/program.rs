@@ -137,7 +137,7 @@ impl Parts {
             db: self.db.clone(),
             auth,
         });
-        let router = http::with_defaults(routes.merge(http::health(self.db)), self.sources);
+        let router = http::with_defaults(routes.merge(http::process_routes(self.db)), self.sources);
         let listen = ListenConfig {
             listen: config.listen,
         };

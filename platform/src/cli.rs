@@ -10,6 +10,7 @@ use crate::{
     config,
     doctor::Report,
     lifecycle::Lifecycle,
+    metrics,
     telemetry::{self, LogConfig},
 };
 
@@ -76,6 +77,7 @@ pub async fn run<P: Program>() -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Serve => {
             let lifecycle = Lifecycle::new();
+            metrics::install(&lifecycle)?;
             P::serve(settings, lifecycle.clone())
                 .await
                 .context("the service cannot start")?;

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer};
 use tracing::Instrument;
 
-use crate::{lifecycle::Lifecycle, problem::Problem, sources::Sources};
+use crate::{lifecycle::Lifecycle, metrics, problem::Problem, sources::Sources};
 
 /// The largest body of a request, in bytes; a description of 10,000 characters fits in any script.
 const MAX_BODY: usize = 256 * 1024;
@@ -120,14 +120,15 @@ async fn observe(State(sources): State<Sources>, mut request: Request, next: Nex
     response
 }
 
-/// Routes for the platform that runs the process: `/health/live` and `/health/ready`.
+/// Routes for the platform that runs the process: `/health/live`, `/health/ready` and `/metrics`.
 ///
 /// Ready means that the own database answers, and nothing else: were peers or the broker part of it,
 /// one outage would take every replica out although people could work on.
-pub fn health(db: DatabaseConnection) -> Router {
+pub fn process_routes(db: DatabaseConnection) -> Router {
     Router::new()
         .route("/health/live", get(|| async { "live" }))
         .route("/health/ready", get(ready))
+        .route("/metrics", get(metrics::scrape))
         .with_state(db)
 }
 

@@ -14,6 +14,7 @@ pub mod http;
 pub mod inbox;
 pub mod leader;
 pub mod lifecycle;
+pub mod metrics;
 pub mod outbound;
 pub mod outbox;
 pub mod parked;

@@ -132,5 +132,8 @@ fn api_router(app: &App, machines: MachineAuth) -> Router {
         app: app.clone(),
         machines,
     });
-    http::with_defaults(api.merge(http::health(app.db.clone())), app.sources.clone())
+    http::with_defaults(
+        api.merge(http::process_routes(app.db.clone())),
+        app.sources.clone(),
+    )
 }

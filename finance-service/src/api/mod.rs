@@ -6,5 +6,5 @@ use sea_orm::DatabaseConnection;
 
 /// `/health/live` and `/health/ready`.
 pub fn router(db: DatabaseConnection, sources: Sources) -> Router {
-    http::with_defaults(http::health(db), sources)
+    http::with_defaults(http::process_routes(db), sources)
 }
