@@ -1,13 +1,13 @@
 //! Puts the service together and starts it.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::Context;
 use contracts::{rest, topology::Publisher};
 use platform::{
     auth::{Issuer, MachineToken, WebAuth, WebAuthDeps},
     db,
-    http::{self, ListenConfig},
+    http::{self, ListenConfig, Served},
     lifecycle::Lifecycle,
     peer::PeerClient,
     rabbit::Broker,
@@ -26,13 +26,13 @@ use crate::{
     web,
 };
 
-/// Where a started service listens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Addresses {
+/// What a started service answers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listeners {
     /// The pages.
-    pub pages: SocketAddr,
+    pub pages: Served,
     /// The interface for machines.
-    pub api: SocketAddr,
+    pub api: Served,
 }
 
 /// Starts every task of the service on `lifecycle`. Nothing that is away keeps it from starting.
@@ -43,7 +43,7 @@ pub async fn start(
     config: Config,
     sources: Sources,
     lifecycle: &Lifecycle,
-) -> anyhow::Result<Addresses> {
+) -> anyhow::Result<Listeners> {
     let calendar = config.calendar.calendar()?;
     let currency = config.money.currency()?;
     let db = db::connect(&config.database).await?;
@@ -86,9 +86,9 @@ pub async fn start(
         calendar,
         currency,
     };
-    let addresses = listen(&config, pages, lifecycle).await?;
+    let listeners = listen(&config, pages, lifecycle).await?;
     jobs::spawn_all(lifecycle, jobs)?;
-    Ok(addresses)
+    Ok(listeners)
 }
 
 /// Clients for the users of the auth bridge and the tasks of the board.
@@ -118,7 +118,7 @@ async fn listen(
     config: &Config,
     state: PageState,
     lifecycle: &Lifecycle,
-) -> anyhow::Result<Addresses> {
+) -> anyhow::Result<Listeners> {
     let login = Url::parse(&config.identity.issuer).context("identity.issuer is no address")?;
     let policy = ui::content_security_policy(&login)?;
     let pages = http::bind(&ListenConfig {
@@ -126,12 +126,9 @@ async fn listen(
     })
     .await?;
     let api = http::bind(&config.api).await?;
-    let addresses = Addresses {
-        pages: pages.local_addr()?,
-        api: api.local_addr()?,
-    };
     let api_routes = api::router(state.db.clone(), state.sources.clone());
-    http::serve(lifecycle, "api", api, api_routes);
-    http::serve(lifecycle, "pages", pages, web::router(state, policy));
-    Ok(addresses)
+    Ok(Listeners {
+        pages: http::serve(lifecycle, "pages", pages, web::router(state, policy))?,
+        api: http::serve(lifecycle, "api", api, api_routes)?,
+    })
 }

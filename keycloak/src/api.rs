@@ -6,7 +6,7 @@
 use std::{collections::HashSet, net::SocketAddr, num::NonZeroU32, time::Duration};
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{
         FromRef, Path, Query, State,
         rejection::{JsonRejection, PathRejection, QueryRejection},
@@ -21,8 +21,10 @@ use contracts::{
 use platform::{
     auth::{Machine, MachineAuth, MachineScope},
     db::ErrorKind,
-    errors,
+    errors, http,
     problem::Problem,
+    routes::Routes,
+    sources::Sources,
 };
 use sea_orm::DatabaseConnection;
 use serde::Deserialize;
@@ -75,13 +77,15 @@ impl FromRef<ApiState> for MachineAuth {
     }
 }
 
-/// The routes below `/users`.
-pub fn routes(state: ApiState) -> Router {
-    Router::new()
+/// Everything that the bridge answers.
+pub fn router(state: ApiState, sources: Sources) -> Routes {
+    let health = http::process_routes(state.db.clone());
+    let users = Routes::new()
         .route("/users", get(page))
         .route("/users/batch-get", post(batch_get))
         .route("/users/{user_id}", get(one))
-        .with_state(state)
+        .with_state(state);
+    http::with_defaults(users.merge(health), sources)
 }
 
 /// A user; 404 when deleted or never known.

@@ -133,19 +133,15 @@ impl Parts {
             config.per_caller_per_second,
         );
         auth.spawn_housekeeping(&self.lifecycle);
-        let routes = api::routes(ApiState {
-            db: self.db.clone(),
-            auth,
-        });
-        let router = http::with_defaults(routes.merge(http::process_routes(self.db)), self.sources);
+        let routes = api::router(ApiState { db: self.db, auth }, self.sources);
         let listen = ListenConfig {
             listen: config.listen,
         };
         let listener = http::bind(&listen)
             .await
             .with_context(|| format!("the address {} cannot be used", listen.listen))?;
-        tracing::info!(address = %listener.local_addr()?, "answering for users");
-        http::serve(&self.lifecycle, "api", listener, router);
+        let served = http::serve(&self.lifecycle, "api", listener, routes)?;
+        tracing::info!(address = %served.address, "answering for users");
         Ok(())
     }
 }

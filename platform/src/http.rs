@@ -1,9 +1,8 @@
 //! How a router is served: request ids, one log line per request, limits, headers, health.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 use axum::{
-    Router,
     extract::{MatchedPath, Request, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::{self, Next},
@@ -16,7 +15,7 @@ use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer};
 use tracing::Instrument;
 
-use crate::{lifecycle::Lifecycle, metrics, problem::Problem, sources::Sources};
+use crate::{lifecycle::Lifecycle, metrics, problem::Problem, routes::Routes, sources::Sources};
 
 /// The largest body of a request, in bytes; a description of 10,000 characters fits in any script.
 const MAX_BODY: usize = 256 * 1024;
@@ -37,16 +36,16 @@ pub struct ListenConfig {
 pub struct RequestId(pub String);
 
 /// Adds what every router of a service has: id, log line, panic guard, body limit.
-pub fn with_defaults(router: Router, sources: Sources) -> Router {
-    router
+pub fn with_defaults(routes: Routes, sources: Sources) -> Routes {
+    routes
         .layer(RequestBodyLimitLayer::new(MAX_BODY))
         .layer(CatchPanicLayer::custom(answer_panic))
         .layer(middleware::from_fn_with_state(sources, observe))
 }
 
 /// Headers of every page (DESIGN.md section 9); `content_security_policy` is the page's policy.
-pub fn with_page_headers(router: Router, content_security_policy: HeaderValue) -> Router {
-    router.layer(middleware::from_fn(move |request: Request, next: Next| {
+pub fn with_page_headers(routes: Routes, content_security_policy: HeaderValue) -> Routes {
+    routes.layer(middleware::from_fn(move |request: Request, next: Next| {
         let policy = content_security_policy.clone();
         async move {
             let mut response = next.run(request).await;
@@ -124,8 +123,8 @@ async fn observe(State(sources): State<Sources>, mut request: Request, next: Nex
 ///
 /// Ready means that the own database answers, and nothing else: were peers or the broker part of it,
 /// one outage would take every replica out although people could work on.
-pub fn process_routes(db: DatabaseConnection) -> Router {
-    Router::new()
+pub fn process_routes(db: DatabaseConnection) -> Routes {
+    Routes::new()
         .route("/health/live", get(|| async { "live" }))
         .route("/health/ready", get(ready))
         .route("/metrics", get(metrics::scrape))
@@ -150,8 +149,30 @@ pub async fn bind(config: &ListenConfig) -> std::io::Result<TcpListener> {
     TcpListener::bind(config.listen).await
 }
 
-/// Serves `router` until the process stops; requests under way are finished.
-pub fn serve(lifecycle: &Lifecycle, name: &'static str, listener: TcpListener, router: Router) {
+/// What answers at an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// Where.
+    pub address: SocketAddr,
+    /// The paths of the routes.
+    pub paths: BTreeSet<String>,
+}
+
+/// Serves `routes` until the process stops; requests under way are finished.
+///
+/// # Errors
+/// When the listener has lost its address.
+pub fn serve(
+    lifecycle: &Lifecycle,
+    name: &'static str,
+    listener: TcpListener,
+    routes: Routes,
+) -> std::io::Result<Served> {
+    let served = Served {
+        address: listener.local_addr()?,
+        paths: routes.paths().clone(),
+    };
+    let router = routes.into_router();
     let stopping = lifecycle.stopping();
     lifecycle.spawn(name, async move {
         let served = axum::serve(
@@ -164,4 +185,5 @@ pub fn serve(lifecycle: &Lifecycle, name: &'static str, listener: TcpListener, r
             tracing::error!(%error, name, "the listener failed");
         }
     });
+    Ok(served)
 }

@@ -24,6 +24,7 @@ pub mod problem;
 pub mod rabbit;
 pub mod rate_limit;
 pub mod relay;
+pub mod routes;
 pub mod signal;
 pub mod sources;
 pub mod telemetry;

@@ -30,8 +30,8 @@ impl Program for Tasks {
     }
 
     async fn serve(config: Config, lifecycle: Lifecycle) -> anyhow::Result<()> {
-        let addresses = service::start(config, Sources::system(), &lifecycle).await?;
-        tracing::info!(pages = %addresses.pages, api = %addresses.api, "tasks-service is up");
+        let listeners = service::start(config, Sources::system(), &lifecycle).await?;
+        tracing::info!(pages = %listeners.pages.address, api = %listeners.api.address, "tasks-service is up");
         Ok(())
     }
 

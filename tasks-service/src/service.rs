@@ -1,17 +1,18 @@
 //! Puts the service together and starts it.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::Context;
-use axum::Router;
 use contracts::{rest, topology::Publisher};
 use platform::{
     auth::{Issuer, MachineAuth, MachineToken, WebAuth, WebAuthDeps},
-    db, http,
+    db,
+    http::{self, Served},
     lifecycle::Lifecycle,
     outbox::OutboxSignal,
     peer::PeerClient,
     rabbit::Broker,
+    routes::Routes,
     signal::Signal,
     sources::Sources,
     ui::{self, Site},
@@ -27,13 +28,13 @@ use crate::{
     web,
 };
 
-/// Where a started service listens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Addresses {
+/// What a started service answers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listeners {
     /// The pages.
-    pub pages: SocketAddr,
+    pub pages: Served,
     /// The interface for machines.
-    pub api: SocketAddr,
+    pub api: Served,
 }
 
 /// Starts every task of the service on `lifecycle`. Nothing that is away keeps it from starting.
@@ -44,7 +45,7 @@ pub async fn start(
     config: Config,
     sources: Sources,
     lifecycle: &Lifecycle,
-) -> anyhow::Result<Addresses> {
+) -> anyhow::Result<Listeners> {
     let app = App {
         db: db::connect(&config.database).await?,
         sources: sources.clone(),
@@ -85,18 +86,11 @@ pub async fn start(
     )?;
     let pages_listener = http::bind(&config.pages.listener()).await?;
     let api_listener = http::bind(&config.api.listener()).await?;
-    let addresses = Addresses {
-        pages: pages_listener.local_addr()?,
-        api: api_listener.local_addr()?,
-    };
-    http::serve(
-        lifecycle,
-        "pages",
-        pages_listener,
-        web::router(pages, policy),
-    );
-    http::serve(lifecycle, "api", api_listener, api_router);
-    Ok(addresses)
+    let page_routes = web::router(pages, policy);
+    Ok(Listeners {
+        pages: http::serve(lifecycle, "pages", pages_listener, page_routes)?,
+        api: http::serve(lifecycle, "api", api_listener, api_router)?,
+    })
 }
 
 fn pages(
@@ -127,7 +121,7 @@ fn pages(
     })
 }
 
-fn api_router(app: &App, machines: MachineAuth) -> Router {
+fn api_router(app: &App, machines: MachineAuth) -> Routes {
     let api = api::router(Api {
         app: app.clone(),
         machines,

@@ -5,7 +5,6 @@ mod failure;
 pub mod views;
 
 use axum::{
-    Router,
     http::HeaderValue,
     middleware,
     response::{IntoResponse, Redirect, Response},
@@ -13,19 +12,20 @@ use axum::{
 };
 use platform::{
     auth, http,
+    routes::Routes,
     ui::{self, Frame, PageProblem, Visit},
 };
 
 use crate::state::{BASE, PageState};
 
 /// Everything below `/finance`, with the content policy of its pages.
-pub fn router(state: PageState, content_security_policy: HeaderValue) -> Router {
-    let pages = Router::new()
+pub fn router(state: PageState, content_security_policy: HeaderValue) -> Routes {
+    let pages = Routes::new()
         .route("/", get(home))
         .route("/me", get(account::mine))
         .with_state(state.clone())
         .merge(auth::web::router(state.auth));
-    let router = Router::new()
+    let router = Routes::new()
         .nest(BASE, pages)
         .route("/finance/", get(home))
         .merge(ui::assets::router(BASE))

@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Router,
     extract::OriginalUri,
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
@@ -26,6 +25,7 @@ use crate::{
     lifecycle::Lifecycle,
     problem::Problem,
     rate_limit::RateLimit,
+    routes::Routes,
     sources::Sources,
     ui::{Frame, PageProblem, Shell, Site, Visit},
 };
@@ -279,8 +279,8 @@ pub(super) fn see_other(location: &str) -> Response {
 }
 
 /// The routes below the base of a service: `/login`, `/callback`, `/logout`, `/backchannel-logout`.
-pub fn router(web: WebAuth) -> Router {
-    Router::new()
+pub fn router(web: WebAuth) -> Routes {
+    Routes::new()
         .route("/login", get(login::begin))
         .route("/callback", get(login::finish))
         .route("/logout", post(logout::by_person))

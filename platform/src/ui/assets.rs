@@ -3,7 +3,6 @@
 use std::{borrow::Cow, collections::BTreeMap, io::Write, sync::LazyLock};
 
 use axum::{
-    Router,
     body::{Body, Bytes},
     extract::Path,
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -14,6 +13,8 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use flate2::{Compression, write::GzEncoder};
 use rust_embed::Embed;
 use sha2::{Digest, Sha256};
+
+use crate::routes::Routes;
 
 /// A year: the address is never used for other content.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
@@ -101,8 +102,8 @@ pub fn directory(base: &str) -> String {
 }
 
 /// Serves the assets below `<base>/assets`.
-pub fn router<S: Clone + Send + Sync + 'static>(base: &str) -> Router<S> {
-    Router::new().route(&format!("{base}/assets/{{version}}/{{*name}}"), get(serve))
+pub fn router<S: Clone + Send + Sync + 'static>(base: &str) -> Routes<S> {
+    Routes::new().route(&format!("{base}/assets/{{version}}/{{*name}}"), get(serve))
 }
 
 async fn serve(Path((version, name)): Path<(String, String)>, headers: HeaderMap) -> Response {
@@ -164,7 +165,11 @@ mod tests {
             .header(header::ACCEPT_ENCODING, encoding)
             .body(Body::empty())
             .unwrap();
-        router::<()>("/tasks").oneshot(request).await.unwrap()
+        router::<()>("/tasks")
+            .into_router()
+            .oneshot(request)
+            .await
+            .unwrap()
     }
 
     #[tokio::test]

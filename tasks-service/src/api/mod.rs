@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{
         FromRef, Path, Query, State,
         rejection::{JsonRejection, QueryRejection},
@@ -18,6 +18,7 @@ use contracts::{
 use platform::{
     auth::{Machine, MachineAuth, MachineScope},
     problem::Problem,
+    routes::Routes,
 };
 use serde::Deserialize;
 use uuid::Uuid;
@@ -62,8 +63,8 @@ impl MachineScope for TasksRead {
 }
 
 /// The routes.
-pub fn router(api: Api) -> Router {
-    Router::new()
+pub fn router(api: Api) -> Routes {
+    Routes::new()
         .route("/tasks", get(list))
         .route("/tasks/batch-get", post(batch_get))
         .route("/tasks/{uuid}", get(read))

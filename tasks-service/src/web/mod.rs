@@ -9,7 +9,6 @@ pub mod views;
 mod visitor;
 
 use axum::{
-    Router,
     http::HeaderValue,
     middleware,
     response::{IntoResponse, Redirect, Response},
@@ -17,6 +16,7 @@ use axum::{
 };
 use platform::{
     auth, http,
+    routes::Routes,
     ui::{self, Frame, PageProblem, Visit},
 };
 
@@ -24,8 +24,8 @@ use self::visitor::Visitor;
 use crate::state::{BASE, PageState};
 
 /// Everything below `/tasks`, with the content policy of its pages.
-pub fn router(state: PageState, content_security_policy: HeaderValue) -> Router {
-    let pages = Router::new()
+pub fn router(state: PageState, content_security_policy: HeaderValue) -> Routes {
+    let pages = Routes::new()
         .route("/", get(board::all).post(file::create))
         .route("/home", get(home))
         .route("/mine", get(board::mine))
@@ -43,7 +43,7 @@ pub fn router(state: PageState, content_security_policy: HeaderValue) -> Router 
         )
         .fallback(not_found)
         .with_state(state.clone());
-    let router = Router::new()
+    let router = Routes::new()
         .nest(BASE, pages.merge(auth::web::router(state.auth)))
         .route("/tasks/", get(|| async { Redirect::permanent(BASE) }))
         .merge(ui::assets::router(BASE))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use axum::{
-    Json, Router,
+    Json,
     extract::FromRef,
     routing::{get, post},
 };
@@ -20,6 +20,7 @@ use platform::{
     db::{self, DatabaseConfig},
     http,
     lifecycle::Lifecycle,
+    routes::Routes,
     sources::{ManualClock, Sources},
     ui,
 };
@@ -97,8 +98,8 @@ async fn who(principal: Principal) -> Json<Value> {
     }))
 }
 
-fn pages(web: WebAuth) -> Router {
-    let pages = Router::new()
+fn pages(web: WebAuth) -> Routes {
+    let pages = Routes::new()
         .route("/", get(who))
         .route("/who", get(who))
         .route(
@@ -114,7 +115,7 @@ fn pages(web: WebAuth) -> Router {
             ),
         )
         .with_state(AppState { web: web.clone() });
-    Router::new().nest("/tasks", pages.merge(auth::web::router(web)))
+    Routes::new().nest("/tasks", pages.merge(auth::web::router(web)))
 }
 
 impl Site {
@@ -148,7 +149,7 @@ impl Site {
             environment().keycloak_url,
             environment().realm
         ))?;
-        http::serve(&site.lifecycle, "site", listener, pages(web));
+        http::serve(&site.lifecycle, "site", listener, pages(web))?;
         Ok(site)
     }
 
@@ -161,7 +162,7 @@ impl Site {
             "replica",
             listener,
             pages(self.web_auth(issuer)?),
-        );
+        )?;
         Ok(origin)
     }
 

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::Result;
 use axum::{
-    Json, Router,
+    Json,
     extract::{Request, State},
     http::StatusCode,
     middleware::{self, Next},
@@ -22,7 +22,7 @@ use contracts::{
     identity::{BatchGetUsers, User, UsersBatch, UsersPage},
     tasks::{BatchGetTasks, Task, TasksBatch},
 };
-use platform::lifecycle::Lifecycle;
+use platform::{lifecycle::Lifecycle, routes::Routes};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use uuid::Uuid;
@@ -49,7 +49,7 @@ impl Peers {
             address: listener.local_addr()?,
             shared: Arc::default(),
         };
-        let rest = Router::new()
+        let rest = Routes::new()
             .route("/tasks/batch-get", post(tasks))
             .route("/users/batch-get", post(users))
             .route("/users", get(all_users))
@@ -65,7 +65,7 @@ impl Peers {
             )
             .route("/realms/it/token", post(token))
             .with_state(peers.clone());
-        platform::http::serve(lifecycle, "peers", listener, router);
+        platform::http::serve(lifecycle, "peers", listener, router)?;
         Ok(peers)
     }
 
