@@ -15,6 +15,7 @@ pub mod inbox;
 pub mod leader;
 pub mod lifecycle;
 pub mod metrics;
+pub mod operations;
 pub mod outbound;
 pub mod outbox;
 pub mod parked;

@@ -9,10 +9,12 @@ use tokio_util::sync::CancellationToken;
 use super::{
     ConsumerContext, Incoming,
     batch::Patience,
-    incoming::text,
     worker::{Interrupted, Process},
 };
-use crate::parked::{self, NewParked, ParkKind};
+use crate::{
+    parked::{self, NewParked, ParkKind},
+    rabbit::headers::{ORIGIN_KEY, text},
+};
 
 /// Parks every message it is given.
 #[derive(Debug)]
@@ -80,7 +82,7 @@ fn death_reason(headers: &FieldTable) -> Option<String> {
 
 /// The key before the broker replaced it by the name of the dead-letter queue.
 fn first_key(headers: &FieldTable) -> Option<String> {
-    text(headers, super::incoming::ORIGIN_KEY).or_else(|| {
+    text(headers, ORIGIN_KEY).or_else(|| {
         let AMQPValue::FieldArray(keys) = newest_death(headers)?.inner().get("routing-keys")?
         else {
             return None;

@@ -1,22 +1,16 @@
 //! A message as it was delivered, and what can be said of it before its body is read.
 
 use contracts::{DecodeError, Message, SCHEMA_VERSION};
-use lapin::{
-    BasicProperties,
-    message::Delivery,
-    types::{AMQPValue, FieldTable},
-};
+use lapin::{BasicProperties, message::Delivery};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::Verdict;
-use crate::parked::{NewParked, ParkKind};
-
-/// The key under which a message was first published; after a retry the broker's says the queue.
-pub(super) const ORIGIN_KEY: &str = "origin-routing-key";
-/// How often a message failed before.
-pub(super) const RETRY_ATTEMPT: &str = "retry-attempt";
+use crate::{
+    parked::{NewParked, ParkKind},
+    rabbit::headers::{self, ORIGIN_KEY, PARKED_ID, RETRY_ATTEMPT},
+};
 
 const SCHEMA_VERSION_HEADER: &str = "schema_version";
 
@@ -33,6 +27,8 @@ pub struct Incoming {
     pub attempt: u32,
     /// Whether the broker delivered it before, to anybody.
     pub redelivered: bool,
+    /// The parked message that a person sent again as this one.
+    pub(super) former: Option<Uuid>,
     pub(super) digest: [u8; 32],
     pub(super) delivery_tag: u64,
     pub(super) properties: BasicProperties,
@@ -52,6 +48,7 @@ impl Incoming {
             body,
             attempt: 0,
             redelivered: false,
+            former: None,
             delivery_tag: 0,
             properties: BasicProperties::default(),
         })
@@ -61,14 +58,16 @@ impl Incoming {
     /// because nobody else may publish to it.
     pub(super) fn of_delivery(delivery: Delivery, own_exchange: &str) -> Self {
         let properties = delivery.properties;
-        let headers = properties.headers().as_ref();
         let retried = delivery.exchange.as_str() == own_exchange;
-        let own = headers.filter(|_| retried);
+        let own = properties.headers().as_ref().filter(|_| retried);
         let routing_key = own
-            .and_then(|headers| text(headers, ORIGIN_KEY))
+            .and_then(|own| headers::text(own, ORIGIN_KEY))
             .unwrap_or_else(|| delivery.routing_key.as_str().to_owned());
+        let former = own
+            .and_then(|own| headers::text(own, PARKED_ID))
+            .and_then(|id| Uuid::parse_str(&id).ok());
         let attempt = own
-            .and_then(|headers| number(headers, RETRY_ATTEMPT))
+            .and_then(|own| headers::number(own, RETRY_ATTEMPT))
             .and_then(|attempt| u32::try_from(attempt).ok())
             .unwrap_or(0);
         let message_id = properties.message_id().as_ref();
@@ -77,6 +76,7 @@ impl Incoming {
             routing_key,
             attempt,
             redelivered: delivery.redelivered,
+            former,
             digest: Sha256::digest(&delivery.data).into(),
             body: delivery.data,
             delivery_tag: delivery.delivery_tag,
@@ -139,10 +139,11 @@ impl Incoming {
                 .properties
                 .headers()
                 .as_ref()
-                .map_or_else(|| json!({}), table_to_json),
+                .map_or_else(|| json!({}), headers::to_json),
             properties: properties_to_json(&self.properties),
             body: self.body.clone(),
             digest: self.digest,
+            former: self.former,
         }
     }
 
@@ -151,7 +152,7 @@ impl Incoming {
         let headers = self.properties.headers().as_ref();
         match headers.and_then(|headers| headers.inner().get(SCHEMA_VERSION_HEADER)) {
             None => Some(i64::from(SCHEMA_VERSION)),
-            Some(value) => whole_number(value),
+            Some(value) => headers::whole_number(value),
         }
     }
 }
@@ -177,57 +178,10 @@ fn properties_to_json(properties: &BasicProperties) -> Value {
     fields
 }
 
-fn table_to_json(table: &FieldTable) -> Value {
-    let fields = table.inner().iter();
-    fields
-        .map(|(name, value)| (name.as_str().to_owned(), value_to_json(value)))
-        .collect()
-}
-
-fn value_to_json(value: &AMQPValue) -> Value {
-    match value {
-        AMQPValue::LongString(text) => String::from_utf8_lossy(text.as_bytes()).into(),
-        AMQPValue::ShortString(text) => text.as_str().into(),
-        AMQPValue::Boolean(flag) => (*flag).into(),
-        AMQPValue::Float(number) => (*number).into(),
-        AMQPValue::Double(number) => (*number).into(),
-        AMQPValue::Timestamp(seconds) => (*seconds).into(),
-        AMQPValue::FieldArray(items) => items.as_slice().iter().map(value_to_json).collect(),
-        AMQPValue::FieldTable(table) => table_to_json(table),
-        AMQPValue::Void => Value::Null,
-        other => whole_number(other).map_or_else(|| format!("{other:?}").into(), Value::from),
-    }
-}
-
-pub(super) fn text(headers: &FieldTable, name: &str) -> Option<String> {
-    match headers.inner().get(name)? {
-        AMQPValue::LongString(text) => Some(String::from_utf8_lossy(text.as_bytes()).into_owned()),
-        AMQPValue::ShortString(text) => Some(text.as_str().to_owned()),
-        _ => None,
-    }
-}
-
-pub(super) fn number(headers: &FieldTable, name: &str) -> Option<i64> {
-    whole_number(headers.inner().get(name)?)
-}
-
-/// Clients of other languages choose the width of a number by themselves.
-fn whole_number(value: &AMQPValue) -> Option<i64> {
-    match value {
-        AMQPValue::ShortShortInt(number) => Some((*number).into()),
-        AMQPValue::ShortShortUInt(number) => Some((*number).into()),
-        AMQPValue::ShortInt(number) => Some((*number).into()),
-        AMQPValue::ShortUInt(number) => Some((*number).into()),
-        AMQPValue::LongInt(number) => Some((*number).into()),
-        AMQPValue::LongUInt(number) => Some((*number).into()),
-        AMQPValue::LongLongInt(number) => Some(*number),
-        AMQPValue::LongString(text) => String::from_utf8_lossy(text.as_bytes()).parse().ok(),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use lapin::types::{AMQPValue, FieldTable};
+
     use super::*;
 
     const KEYS: [&str; 1] = ["tasks.task.changed"];

@@ -7,10 +7,8 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 
-use super::incoming::{Incoming, ORIGIN_KEY, RETRY_ATTEMPT, text};
-
-const RETRY_FIRST_AT: &str = "retry-first-at";
-const RETRY_ERROR: &str = "retry-error";
+use super::incoming::Incoming;
+use crate::rabbit::headers::{ORIGIN_KEY, RETRY_ATTEMPT, RETRY_ERROR, RETRY_FIRST_AT, text};
 
 /// The most characters of an error that travel with the message.
 const ERROR_LENGTH: usize = 500;

@@ -5,6 +5,7 @@
 //! needs it dials again.
 
 mod config;
+pub(crate) mod headers;
 mod link;
 mod publisher;
 mod topology;

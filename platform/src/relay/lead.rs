@@ -27,7 +27,8 @@ const MOST_ATTEMPTS: i16 = 20;
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
 const COLUMNS: &str = "o.position, o.message_id, o.exchange, o.routing_key, o.entity_id, \
-                       o.schema_version, o.occurred_at, o.traceparent, o.body, o.next_at";
+                       o.schema_version, o.occurred_at, o.traceparent, o.body, o.headers::text AS headers, \
+                       o.next_at";
 
 /// Reads the URL once, so that a bad one is refused at start.
 pub(super) fn options(url: &Secret) -> Result<PgConnectOptions, sqlx::Error> {
@@ -159,9 +160,9 @@ impl Cleaner {
                     WHERE o.position = r.position";
         let bury = "WITH dead AS (DELETE FROM outbox WHERE position = ANY($1) AND attempts >= $2 \
                     RETURNING position, message_id, exchange, routing_key, entity_id, schema_version, \
-                    occurred_at, traceparent, body, attempts, last_error) \
+                    occurred_at, traceparent, body, headers, attempts, last_error) \
                     INSERT INTO outbox_dead (position, message_id, exchange, routing_key, entity_id, \
-                    schema_version, occurred_at, traceparent, body, attempts, last_error, died_at) \
+                    schema_version, occurred_at, traceparent, body, headers, attempts, last_error, died_at) \
                     SELECT dead.*, $3 FROM dead RETURNING position";
         let work = async {
             let mut txn = self.connection.begin().await?;

@@ -9,7 +9,10 @@ use lapin::{
 };
 use uuid::Uuid;
 
-use crate::rabbit::Outgoing;
+use crate::rabbit::{
+    Outgoing,
+    headers::{self, ORIGIN_KEY},
+};
 
 /// A row of the outbox.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -23,26 +26,28 @@ pub(super) struct Row {
     pub(super) occurred_at: DateTime<Utc>,
     pub(super) traceparent: Option<String>,
     pub(super) body: String,
+    /// The JSON of all headers of a message that is sent again; what is sent first has none here.
+    pub(super) headers: Option<String>,
     pub(super) next_at: Option<DateTime<Utc>>,
 }
 
 impl Row {
     /// The message with the properties of DESIGN.md section 5.
     pub(super) fn to_outgoing(&self) -> Outgoing<'_> {
-        let mut headers = FieldTable::default();
-        headers.insert(
-            "schema_version".into(),
-            AMQPValue::LongLongInt(self.schema_version.into()),
-        );
-        if let Some(traceparent) = &self.traceparent {
-            let value = AMQPValue::LongString(traceparent.as_str().into());
-            headers.insert("traceparent".into(), value);
-        }
+        let headers = match &self.headers {
+            Some(sent) => headers::read(sent),
+            None => self.own_headers(),
+        };
+        // A message that is sent again goes to a queue; what it is says the key it first had.
+        let key = headers::text(&headers, ORIGIN_KEY).unwrap_or_else(|| self.routing_key.clone());
+        let service = key
+            .split_once('.')
+            .map_or(key.as_str(), |(service, _)| service);
         let seconds = u64::try_from(self.occurred_at.timestamp()).unwrap_or_default();
         let properties = BasicProperties::default()
             .with_message_id(self.message_id.to_string().into())
-            .with_type(self.routing_key.as_str().into())
-            .with_app_id(self.exchange.as_str().into())
+            .with_type(key.as_str().into())
+            .with_app_id(service.into())
             .with_timestamp(seconds)
             .with_content_type("application/json".into())
             .with_delivery_mode(2)
@@ -53,6 +58,19 @@ impl Row {
             properties,
             body: self.body.as_bytes(),
         }
+    }
+
+    fn own_headers(&self) -> FieldTable {
+        let mut headers = FieldTable::default();
+        headers.insert(
+            "schema_version".into(),
+            AMQPValue::LongLongInt(self.schema_version.into()),
+        );
+        if let Some(traceparent) = &self.traceparent {
+            let value = AMQPValue::LongString(traceparent.as_str().into());
+            headers.insert("traceparent".into(), value);
+        }
+        headers
     }
 }
 
@@ -91,6 +109,7 @@ mod tests {
             occurred_at: at(1_800_000_000),
             traceparent: Some("00-aa-bb-01".to_owned()),
             body: "{}".to_owned(),
+            headers: None,
             next_at: next_at.map(at),
         }
     }
@@ -116,6 +135,27 @@ mod tests {
             Some(&AMQPValue::LongLongInt(1))
         );
         assert!(headers.contains_key("traceparent"));
+    }
+
+    #[test]
+    fn a_message_that_is_sent_again_says_what_it_first_was() {
+        let headers = r#"{"origin-routing-key": "auth.user.changed", "schema_version": 7}"#;
+        let row = Row {
+            exchange: "tasks.queues".to_owned(),
+            routing_key: "tasks.auth".to_owned(),
+            headers: Some(headers.to_owned()),
+            ..row(1, 1, None)
+        };
+        let outgoing = row.to_outgoing();
+        assert_eq!(outgoing.routing_key, "tasks.auth");
+        let properties = &outgoing.properties;
+        assert_eq!(
+            properties.kind().as_ref().unwrap().as_str(),
+            "auth.user.changed"
+        );
+        assert_eq!(properties.app_id().as_ref().unwrap().as_str(), "auth");
+        let sent = properties.headers().as_ref().unwrap();
+        assert_eq!(headers::number(sent, "schema_version"), Some(7));
     }
 
     #[test]

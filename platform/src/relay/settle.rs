@@ -101,6 +101,7 @@ mod tests {
             occurred_at: DateTime::UNIX_EPOCH,
             traceparent: None,
             body: String::new(),
+            headers: None,
             next_at: None,
         }
     }

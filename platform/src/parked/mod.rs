@@ -1,7 +1,13 @@
 //! Messages that could not be handled, kept whole for a person (DESIGN.md section 8).
 
+mod read;
+mod resolve;
+
+pub use read::{Cause, ParkedCount, ParkedMessage, ParkedRow, cause, causes, count, find, page};
+pub use resolve::{ResolveError, Resolved, Selection, discard, retry, retry_edited};
+
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
 use uuid::Uuid;
 
 /// Why a message is parked.
@@ -64,6 +70,8 @@ pub struct NewParked {
     pub body: Vec<u8>,
     /// SHA-256 of the body.
     pub digest: [u8; 32],
+    /// The parked message that a person sent again as this one.
+    pub former: Option<Uuid>,
 }
 
 /// Parks messages in one statement; one that already waits with the same body is left as it is.
@@ -79,12 +87,14 @@ pub async fn park(
         return Ok(());
     }
     let sql = "INSERT INTO parked_message (id, queue, routing_key, message_id, kind, reason, \
-               attempts, headers, properties, body, digest, parked_at) \
+               attempts, headers, properties, body, digest, former, parked_at) \
                SELECT m.id, m.queue, m.key, nullif(m.message_id, ''), m.kind, m.reason, \
-               m.attempts, m.headers::jsonb, m.properties::jsonb, m.body, m.digest, $12 \
+               m.attempts, m.headers::jsonb, m.properties::jsonb, m.body, m.digest, \
+               nullif(m.former, '00000000-0000-0000-0000-000000000000'), $13 \
                FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], \
-               $7::integer[], $8::text[], $9::text[], $10::bytea[], $11::bytea[]) \
-               AS m(id, queue, key, message_id, kind, reason, attempts, headers, properties, body, digest) \
+               $7::integer[], $8::text[], $9::text[], $10::bytea[], $11::bytea[], \
+               $12::uuid[]) \
+               AS m(id, queue, key, message_id, kind, reason, attempts, headers, properties, body, digest, former) \
                ON CONFLICT DO NOTHING";
     let text = |of: &dyn Fn(&NewParked) -> String| -> Value {
         let texts = messages.iter().map(|message| storable(&of(message)));
@@ -95,6 +105,10 @@ pub async fn park(
         bytes.collect::<Vec<Vec<u8>>>().into()
     };
     let ids: Vec<Uuid> = messages.iter().map(|message| message.id).collect();
+    let formers: Vec<Uuid> = messages
+        .iter()
+        .map(|message| message.former.unwrap_or_default())
+        .collect();
     let attempts: Vec<i32> = messages
         .iter()
         .map(|message| i32::try_from(message.attempts).unwrap_or(i32::MAX))
@@ -111,10 +125,18 @@ pub async fn park(
         text(&|message| storable_json(&message.properties)),
         bytes(|message| &message.body),
         bytes(|message| &message.digest),
+        formers.into(),
         now.into(),
     ];
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
     db.execute_raw(statement).await.map(drop)
+}
+
+/// The body as the outbox can carry it: a text without NUL. What is none can be read by nobody (RFC 8259).
+fn sendable(body: &[u8]) -> Option<&str> {
+    std::str::from_utf8(body)
+        .ok()
+        .filter(|text| !text.contains('\0'))
 }
 
 /// PostgreSQL stores no NUL in text, and a message that cannot be parked would block its queue.
@@ -139,72 +161,6 @@ fn storable_json(value: &serde_json::Value) -> String {
         }
     }
     clean(value).to_string()
-}
-
-/// A parked message as the operations page lists it.
-#[derive(Debug, Clone, PartialEq, FromQueryResult)]
-pub struct ParkedMessage {
-    /// Its id.
-    pub id: Uuid,
-    /// The queue it was read from.
-    pub queue: String,
-    /// The key under which it was first published.
-    pub routing_key: String,
-    /// Its id as sent.
-    pub message_id: Option<String>,
-    /// The name of a [`ParkKind`].
-    pub kind: String,
-    /// Why, in words.
-    pub reason: String,
-    /// How often it was tried.
-    pub attempts: i32,
-    /// All headers as sent.
-    pub headers: serde_json::Value,
-    /// The other AMQP properties as sent.
-    pub properties: serde_json::Value,
-    /// The body as sent.
-    pub body: Vec<u8>,
-    /// When it was parked.
-    pub parked_at: DateTime<Utc>,
-}
-
-/// The messages that wait for a person, oldest first, at most `limit`, after the one with id `after`.
-///
-/// # Errors
-/// Those of the database.
-pub async fn list(
-    db: &impl ConnectionTrait,
-    after: Option<Uuid>,
-    limit: u32,
-) -> Result<Vec<ParkedMessage>, DbErr> {
-    let sql = "SELECT id, queue, routing_key, message_id, kind, reason, attempts, headers, \
-               properties, body, parked_at FROM parked_message \
-               WHERE state = 'parked' AND id > $1 ORDER BY id LIMIT $2";
-    let values = [after.unwrap_or_default().into(), i64::from(limit).into()];
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-    ParkedMessage::find_by_statement(statement).all(db).await
-}
-
-/// How many messages of one queue wait for the same kind of reason.
-#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
-pub struct ParkedCount {
-    /// The queue.
-    pub queue: String,
-    /// The name of a [`ParkKind`].
-    pub kind: String,
-    /// How many.
-    pub count: i64,
-}
-
-/// Counts what waits for a person, by queue and kind.
-///
-/// # Errors
-/// Those of the database.
-pub async fn count(db: &impl ConnectionTrait) -> Result<Vec<ParkedCount>, DbErr> {
-    let sql = "SELECT queue, kind, count(*) AS count FROM parked_message \
-               WHERE state = 'parked' GROUP BY queue, kind ORDER BY queue, kind";
-    let statement = Statement::from_string(DbBackend::Postgres, sql);
-    ParkedCount::find_by_statement(statement).all(db).await
 }
 
 #[cfg(test)]
