@@ -17,6 +17,15 @@ pub const DELIVERY_LIMIT: i64 = 20;
 /// RabbitMQ 3.10 reads -1 as "dead-letter at once", so "no limit" has to be a large number.
 pub const NO_DELIVERY_LIMIT: i64 = 1_000_000;
 
+/// How long an archive keeps messages: longer than a consumer may be away unnoticed.
+const ARCHIVE_MAX_AGE: &str = "7D";
+
+/// The most bytes of an archive, so that it cannot fill the broker's disk before its time is over.
+const ARCHIVE_MAX_BYTES: i64 = 20_000_000_000;
+
+/// The bytes of one file of an archive; what is too old goes by whole files.
+const ARCHIVE_SEGMENT_BYTES: i64 = 100_000_000;
+
 /// A publishing service: the owner of one topic exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Publisher {
@@ -134,6 +143,8 @@ pub struct Exchange {
     pub kind: ExchangeKind,
     /// Where messages go that reach no queue.
     pub alternate: Option<String>,
+    /// The exchange from which it gets a copy of every message.
+    pub feeds_from: Option<String>,
 }
 
 /// A queue to declare, durable, with the bindings it needs.
@@ -161,6 +172,28 @@ pub fn unrouted(publisher: Publisher) -> String {
     format!("{}.unrouted", publisher.exchange())
 }
 
+/// Where a service publishes: an exchange that hands each message to its topic exchange and to its archive.
+///
+/// An archive bound to the topic exchange itself would count as a reader, and a message that nobody
+/// else reads would never reach the alternate exchange.
+#[must_use]
+pub fn entrance(publisher: Publisher) -> String {
+    entrance_of_key(publisher.exchange())
+}
+
+/// The entrance for messages with this routing key, whose first part names the exchange.
+#[must_use]
+pub fn entrance_of_key(key: &str) -> String {
+    let exchange = key.split_once('.').map_or(key, |(exchange, _)| exchange);
+    format!("{exchange}.in")
+}
+
+/// The stream that keeps every message of a publisher for a week.
+#[must_use]
+pub fn archive(publisher: Publisher) -> String {
+    format!("{}.archive", publisher.exchange())
+}
+
 /// The retry queue of `queue` with the given delay in milliseconds.
 #[must_use]
 pub fn retry_queue(queue: &str, delay_ms: i64) -> String {
@@ -173,33 +206,55 @@ pub fn dead_queue(queue: &str) -> String {
     format!("{queue}.dead")
 }
 
-/// Every exchange, alternates before those that name them.
+/// Every exchange, each after those that it names.
 #[must_use]
 pub fn exchanges() -> Vec<Exchange> {
-    let alternates = Publisher::ALL.into_iter().map(|publisher| Exchange {
-        name: unrouted(publisher),
-        kind: ExchangeKind::Fanout,
+    let plain = |name: String, kind: ExchangeKind| Exchange {
+        name,
+        kind,
         alternate: None,
+        feeds_from: None,
+    };
+    let fanouts = Publisher::ALL.into_iter().flat_map(|publisher| {
+        let names = [unrouted(publisher), entrance(publisher)];
+        names.map(|name| plain(name, ExchangeKind::Fanout))
     });
     let topics = Publisher::ALL.into_iter().map(|publisher| Exchange {
         name: publisher.exchange().to_owned(),
         kind: ExchangeKind::Topic,
         alternate: Some(unrouted(publisher)),
+        feeds_from: Some(entrance(publisher)),
     });
-    let direct = [Publisher::Tasks, Publisher::Finance].map(|service| Exchange {
-        name: queues_exchange(service),
-        kind: ExchangeKind::Direct,
-        alternate: None,
-    });
-    alternates.chain(topics).chain(direct).collect()
+    let direct = [Publisher::Tasks, Publisher::Finance]
+        .map(|service| plain(queues_exchange(service), ExchangeKind::Direct));
+    fanouts.chain(topics).chain(direct).collect()
 }
 
 /// Every queue with its bindings.
 #[must_use]
 pub fn queues() -> Vec<Queue> {
-    let unrouted = Publisher::ALL.into_iter().map(unrouted_queue);
+    let kept = Publisher::ALL
+        .into_iter()
+        .flat_map(|publisher| [archive_stream(publisher), unrouted_queue(publisher)]);
     let consumed = CONSUMER_QUEUES.into_iter().flat_map(queues_of_consumer);
-    unrouted.chain(consumed).collect()
+    kept.chain(consumed).collect()
+}
+
+fn archive_stream(publisher: Publisher) -> Queue {
+    Queue {
+        name: archive(publisher),
+        arguments: vec![
+            ("x-queue-type", Argument::Text("stream")),
+            ("x-max-age", Argument::Text(ARCHIVE_MAX_AGE)),
+            ("x-max-length-bytes", Argument::Int(ARCHIVE_MAX_BYTES)),
+            (
+                "x-stream-max-segment-size-bytes",
+                Argument::Int(ARCHIVE_SEGMENT_BYTES),
+            ),
+        ],
+        dead_letter: None,
+        bindings: vec![(entrance(publisher), String::new())],
+    }
 }
 
 fn unrouted_queue(publisher: Publisher) -> Queue {
@@ -274,7 +329,7 @@ mod tests {
         assert_eq!(unique.len(), names.len());
         assert_eq!(
             names.len(),
-            3 + CONSUMER_QUEUES.len() * (2 + RETRY_DELAYS_MS.len())
+            2 * Publisher::ALL.len() + CONSUMER_QUEUES.len() * (2 + RETRY_DELAYS_MS.len())
         );
     }
 
@@ -287,5 +342,23 @@ mod tests {
                 assert!(declared.contains(exchange), "{exchange} of {}", queue.name);
             }
         }
+    }
+
+    #[test]
+    fn every_exchange_comes_after_those_that_it_names() {
+        let mut declared = HashSet::new();
+        for exchange in exchanges() {
+            let mut named = exchange.alternate.iter().chain(&exchange.feeds_from);
+            assert!(named.all(|name| declared.contains(name)), "{exchange:?}");
+            declared.insert(exchange.name);
+        }
+    }
+
+    #[test]
+    fn the_first_part_of_a_key_says_where_a_message_enters() {
+        assert_eq!(
+            entrance_of_key("tasks.task.changed"),
+            entrance(Publisher::Tasks)
+        );
     }
 }

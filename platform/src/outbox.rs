@@ -4,7 +4,7 @@
 //! only if its change was committed, however long the broker is away.
 
 use chrono::{DateTime, Utc};
-use contracts::{Message, SCHEMA_VERSION};
+use contracts::{Message, SCHEMA_VERSION, topology};
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, Statement, Value,
 };
@@ -54,10 +54,8 @@ impl OutboxMessage {
         self.message_id
     }
 
-    /// The first part of a routing key names the exchange (DESIGN.md section 5).
-    fn exchange(&self) -> &'static str {
-        let key = self.routing_key;
-        key.split_once('.').map_or(key, |(service, _)| service)
+    fn exchange(&self) -> String {
+        topology::entrance_of_key(self.routing_key)
     }
 }
 
@@ -109,9 +107,8 @@ pub fn parameters(messages: &[OutboxMessage]) -> Result<Vec<Value>, DbErr> {
         .iter()
         .map(|message| message.body.clone().map_err(DbErr::Json))
         .collect::<Result<Vec<String>, DbErr>>()?;
-    let text = |of: fn(&OutboxMessage) -> &str| -> Value {
-        let texts = messages.iter().map(|message| of(message).to_owned());
-        texts.collect::<Vec<String>>().into()
+    let text = |of: fn(&OutboxMessage) -> String| -> Value {
+        messages.iter().map(of).collect::<Vec<String>>().into()
     };
     let id = |of: fn(&OutboxMessage) -> Uuid| -> Value {
         messages.iter().map(of).collect::<Vec<Uuid>>().into()
@@ -119,11 +116,11 @@ pub fn parameters(messages: &[OutboxMessage]) -> Result<Vec<Value>, DbErr> {
     let times: Vec<DateTime<Utc>> = messages.iter().map(|message| message.occurred_at).collect();
     Ok(vec![
         id(|message| message.message_id),
-        text(|message| message.exchange()),
-        text(|message| message.routing_key),
+        text(OutboxMessage::exchange),
+        text(|message| message.routing_key.to_owned()),
         id(|message| message.entity_id),
         times.into(),
-        text(|message| message.traceparent.as_deref().unwrap_or_default()),
+        text(|message| message.traceparent.clone().unwrap_or_default()),
         bodies.into(),
     ])
 }
@@ -171,9 +168,9 @@ mod tests {
     }
 
     #[test]
-    fn a_message_goes_to_the_exchange_of_its_key_and_is_kept_in_order_by_its_record() {
+    fn a_message_enters_by_its_key_and_is_kept_in_order_by_its_record() {
         let message = message();
-        assert_eq!(message.exchange(), "auth");
+        assert_eq!(message.exchange(), "auth.in");
         assert_eq!(message.entity_id, Uuid::from_u128(7));
         let body = message.body.unwrap();
         assert!(body.contains("2027-01-15T08:00:00.000000Z"), "{body}");

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use contracts::{
     tasks::TaskChanged,
-    topology::{CONSUMER_QUEUES, Publisher, queues_exchange, retry_queue, unrouted},
+    topology::{CONSUMER_QUEUES, Publisher, entrance, queues_exchange, retry_queue, unrouted},
 };
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties, ErrorKind,
@@ -61,8 +61,10 @@ async fn a_service_publishes_to_its_own_exchange_and_to_no_other() -> Result<()>
     for service in Publisher::ALL {
         for exchange in Publisher::ALL {
             let expected = (service != exchange).then_some(ACCESS_REFUSED);
-            let found = refusal(&broker, service, exchange.exchange(), "test.unrouted").await?;
-            assert_eq!(found, expected, "{service:?} publishes to {exchange:?}");
+            for name in [exchange.exchange().to_owned(), entrance(exchange)] {
+                let found = refusal(&broker, service, &name, "test.unrouted").await?;
+                assert_eq!(found, expected, "{service:?} publishes to {name}");
+            }
         }
     }
     broker.remove().await

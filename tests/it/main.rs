@@ -7,6 +7,7 @@
 )]
 
 mod architecture;
+mod archive;
 mod auth;
 mod broker;
 mod contracts;

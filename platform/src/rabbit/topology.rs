@@ -5,7 +5,7 @@ use std::time::Duration;
 use contracts::topology::{self, Argument, CONSUMER_QUEUES, ExchangeKind};
 use lapin::{
     Channel, Connection, ConnectionProperties, ErrorKind,
-    options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
+    options::{ExchangeBindOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable},
 };
 use tokio::time::{sleep, timeout};
@@ -88,6 +88,18 @@ async fn declare_exchanges(channel: &Channel) -> Result<(), TopologyError> {
             .exchange_declare(exchange.name.as_str().into(), kind, options, arguments)
             .await
             .map_err(refused(format!("exchange {}", exchange.name)))?;
+        if let Some(source) = exchange.feeds_from {
+            channel
+                .exchange_bind(
+                    exchange.name.as_str().into(),
+                    source.as_str().into(),
+                    "".into(),
+                    ExchangeBindOptions::default(),
+                    FieldTable::default(),
+                )
+                .await
+                .map_err(refused(format!("binding of {} to {source}", exchange.name)))?;
+        }
     }
     Ok(())
 }
@@ -154,9 +166,10 @@ pub async fn missing(broker: &Broker) -> Result<Vec<String>, LinkError> {
         .into_iter()
         .filter(|queue| queue.consumer == service)
         .collect();
-    let mut exchanges = vec![service.exchange().to_owned()];
+    let mut exchanges = vec![service.exchange().to_owned(), topology::entrance(service)];
     let mut queues = Vec::new();
     for queue in &consumed {
+        queues.push(topology::archive(queue.source));
         exchanges.push(topology::queues_exchange(service));
         queues.push(queue.name.to_owned());
         queues.push(topology::dead_queue(queue.name));

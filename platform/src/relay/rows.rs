@@ -102,7 +102,7 @@ mod tests {
         Row {
             position,
             message_id: Uuid::from_u128(99),
-            exchange: "tasks".to_owned(),
+            exchange: "tasks.in".to_owned(),
             routing_key: "tasks.task.changed".to_owned(),
             entity_id: Uuid::from_u128(entity),
             schema_version: 1,

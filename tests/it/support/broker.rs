@@ -26,16 +26,16 @@ const PASSWORD: &str = "it";
 
 /// A service with what its account may write and read: the same rights as in the real environments.
 const RIGHTS: [(Publisher, &str, &str); 3] = [
-    (Publisher::Auth, "^auth$", "^$"),
+    (Publisher::Auth, r"^auth(\.in)?$", "^$"),
     (
         Publisher::Tasks,
-        r"^tasks(\.queues)?$",
-        r"^tasks\.(auth|finance)(\.dead|\.retry\..*)?$",
+        r"^tasks(\.in|\.queues)?$",
+        r"^tasks\.(auth|finance)(\.dead|\.retry\..*)?$|^(auth|finance)\.archive$",
     ),
     (
         Publisher::Finance,
-        r"^finance(\.queues)?$",
-        r"^finance\.(auth|tasks)(\.dead|\.retry\..*)?$",
+        r"^finance(\.in|\.queues)?$",
+        r"^finance\.(auth|tasks)(\.dead|\.retry\..*)?$|^(auth|tasks)\.archive$",
     ),
 ];
 
@@ -128,15 +128,15 @@ impl TestBroker {
         self.publish_bytes(M::KEY, properties, &body).await
     }
 
-    /// Publishes any bytes to the exchange that `key` names.
+    /// Publishes any bytes where services publish messages with this `key`.
     pub(crate) async fn publish_bytes(
         &self,
         key: &str,
         properties: BasicProperties,
         body: &[u8],
     ) -> Result<()> {
-        let exchange = key.split('.').next().unwrap_or(key);
-        self.send(exchange, key, properties, body).await
+        self.send(&topology::entrance_of_key(key), key, properties, body)
+            .await
     }
 
     /// Puts `body` into `queue`, one of those that `service` reaches through its own exchange.
@@ -194,10 +194,14 @@ impl TestBroker {
         Ok(queue.message_count())
     }
 
-    /// The queues in which messages wait.
+    /// The queues in which messages wait; an archive keeps what was read.
     pub(crate) async fn remaining(&self) -> Result<Vec<String>> {
+        let archives = Publisher::ALL.map(topology::archive);
         let mut found = Vec::new();
         for queue in topology::queues() {
+            if archives.contains(&queue.name) {
+                continue;
+            }
             let depth = self.depth(&queue.name).await?;
             if depth > 0 {
                 found.push(format!("{}: {depth}", queue.name));

@@ -142,8 +142,8 @@ fn configuration(environment: &Environment) -> String {
     )
 }
 
-/// The accounts: `setup` may do everything, a service only write to its own exchanges and read
-/// its own queues (DESIGN.md section 5).
+/// The accounts: `setup` may do everything, a service only write to its own exchanges, read its own
+/// queues, and read the archives of those it listens to (DESIGN.md section 5).
 fn definitions(environment: &Environment) -> Value {
     let account = |name: &str, secret: Secret, tags: &str| json!({ "name": name, "password": environment.secrets.get(secret), "tags": tags });
     let permission = |user: &str, configure: &str, write: &str, read: &str| json!({ "user": user, "vhost": "/", "configure": configure, "write": write, "read": read });
@@ -157,9 +157,9 @@ fn definitions(environment: &Environment) -> Value {
         ],
         "permissions": [
             permission(ADMINISTRATOR, ".*", ".*", ".*"),
-            permission("tasks", "^$", r"^tasks(\.queues)?$", r"^tasks\.(auth|finance)(\.dead|\.retry\..*)?$"),
-            permission("finance", "^$", r"^finance(\.queues)?$", r"^finance\.(tasks|auth)(\.dead|\.retry\..*)?$"),
-            permission("auth", "^$", "^auth$", "^$"),
+            permission("tasks", "^$", r"^tasks(\.in|\.queues)?$", r"^tasks\.(auth|finance)(\.dead|\.retry\..*)?$|^(auth|finance)\.archive$"),
+            permission("finance", "^$", r"^finance(\.in|\.queues)?$", r"^finance\.(tasks|auth)(\.dead|\.retry\..*)?$|^(auth|tasks)\.archive$"),
+            permission("auth", "^$", r"^auth(\.in)?$", "^$"),
         ],
     })
 }
