@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum as _};
 
 use crate::{
     binaries::Profile,
     console, description, down,
-    environment::{Environment, Name},
+    environment::{Broker, Environment, Name},
     interrupt,
     manage::{self, Action},
     parts::Part,
@@ -53,6 +53,16 @@ enum Command {
     Stop(PartOptions),
     /// Stop one part and start it again.
     Restart(PartOptions),
+    /// End one part without a warning, as a crash of its machine would.
+    Kill(PartOptions),
+    /// Run `rabbitmqctl` against the broker of an environment.
+    Rabbitmqctl {
+        #[command(flatten)]
+        environment: EnvironmentOption,
+        /// Its command and arguments, such as `list_queues`.
+        #[arg(last = true, required = true)]
+        arguments: Vec<String>,
+    },
     /// Check formatting and lints, start the test environment, run every test.
     Test(TestOptions),
 }
@@ -97,6 +107,9 @@ struct TestOptions {
     /// Leave the browser tests out.
     #[arg(long)]
     no_browser: bool,
+    /// Only topology and fault tests, on this RabbitMQ; without it they run on all that there are.
+    #[arg(long, value_enum, conflicts_with_all = ["only", "no_browser"])]
+    broker: Option<Broker>,
     /// Leave the environment running for the next time.
     #[arg(long)]
     keep: bool,
@@ -140,6 +153,11 @@ impl Cli {
             Command::Start(options) => options.act(Action::Start),
             Command::Stop(options) => options.act(Action::Stop),
             Command::Restart(options) => options.act(Action::Restart),
+            Command::Kill(options) => options.act(Action::Kill),
+            Command::Rabbitmqctl {
+                environment,
+                arguments,
+            } => manage::broker_tool(&environment.open()?, &arguments).map(exit_code),
             Command::Test(options) => test::run(&options.plan()),
         }
     }
@@ -160,10 +178,15 @@ impl PartOptions {
 impl TestOptions {
     fn plan(self) -> Plan {
         let all = test::Stage::ALL.into_iter();
-        let stages = match (self.only.is_empty(), self.no_browser) {
-            (false, _) => all.filter(|stage| self.only.contains(stage)).collect(),
-            (true, true) => all.filter(|stage| *stage != test::Stage::Browser).collect(),
-            (true, false) => all.collect(),
+        let stages = match (self.broker, self.only.is_empty(), self.no_browser) {
+            (Some(_), ..) => vec![test::Stage::Faults],
+            (None, false, _) => all.filter(|stage| self.only.contains(stage)).collect(),
+            (None, true, true) => all.filter(|stage| *stage != test::Stage::Browser).collect(),
+            (None, true, false) => all.collect(),
+        };
+        let brokers = match self.broker {
+            Some(broker) => vec![broker],
+            None => Broker::value_variants().to_vec(),
         };
         let afterwards = if self.keep {
             test::Afterwards::Keep
@@ -172,6 +195,7 @@ impl TestOptions {
         };
         Plan {
             stages,
+            brokers,
             afterwards,
             base_port: self.base_port,
             nextest: self.nextest,
@@ -181,6 +205,14 @@ impl TestOptions {
 
 fn success((): ()) -> ExitCode {
     ExitCode::SUCCESS
+}
+
+fn exit_code(content: bool) -> ExitCode {
+    if content {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn run_up(options: &UpOptions) -> Result<ExitCode> {

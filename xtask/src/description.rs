@@ -1,6 +1,6 @@
 //! `environment.json`: what scripts and tests need to know about a running environment.
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use anyhow::Result;
 use serde::Serialize;
@@ -9,15 +9,21 @@ use crate::{
     environment::Environment,
     facts::REALM,
     files,
-    parts::{BROKER_ADMINISTRATOR, KEYCLOAK_ADMINISTRATOR, Part, broker_url, database_owner_urls},
+    parts::{
+        BROKER_ADMINISTRATOR, KEYCLOAK_ADMINISTRATOR, Part, broker_url, database_owner_urls,
+        services::variables as service_variables,
+    },
     ports::Port,
     process,
     realm::{self, Person},
     secrets::Secret,
+    state::State,
 };
 
 #[derive(Debug, Serialize)]
 struct Description {
+    /// As `--env` takes it.
+    name: &'static str,
     tasks_url: String,
     finance_url: String,
     tasks_api_url: String,
@@ -33,6 +39,14 @@ struct Description {
     clients: BTreeMap<&'static str, String>,
     pids: BTreeMap<&'static str, i32>,
     people: Vec<Person>,
+    services: BTreeMap<&'static str, ServiceProgram>,
+}
+
+/// How to run a service by hand.
+#[derive(Debug, Serialize)]
+struct ServiceProgram {
+    program: PathBuf,
+    variables: BTreeMap<&'static str, String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -47,6 +61,7 @@ pub(crate) fn write(environment: &Environment) -> Result<()> {
     let secret = |secret: Secret| environment.secrets.get(secret).to_owned();
     let origin = ports.public_url(Port::Nginx);
     let description = Description {
+        name: environment.name.folder(),
         tasks_url: format!("{origin}/tasks"),
         finance_url: format!("{origin}/finance"),
         tasks_api_url: ports.url(Port::TasksApi),
@@ -71,12 +86,25 @@ pub(crate) fn write(environment: &Environment) -> Result<()> {
             .filter_map(|part| Some((part.name(), process::running(environment, part.name())?.pid)))
             .collect(),
         people: realm::people(environment)?,
+        services: services(environment)?,
     };
     files::write(
         &environment.description(),
         &serde_json::to_string_pretty(&description)?,
         0o600,
     )
+}
+
+/// None when the services were never built.
+fn services(environment: &Environment) -> Result<BTreeMap<&'static str, ServiceProgram>> {
+    let state = State::load(&environment.folder())?;
+    let folder = state.and_then(|state| state.binaries);
+    let describe = |service: Part| {
+        let program = folder.as_ref()?.join(service.name());
+        let variables = service_variables(environment, service).collect();
+        Some((service.name(), ServiceProgram { program, variables }))
+    };
+    Ok(Part::SERVICES.into_iter().filter_map(describe).collect())
 }
 
 /// Takes it away, so that nobody believes the environment to be up.

@@ -4,7 +4,12 @@ use std::thread;
 
 use anyhow::{Error, Result};
 
-use crate::{console, description, environment::Environment, files, parts::Part};
+use crate::{
+    console, description,
+    environment::Environment,
+    files,
+    parts::{Part, forget_broker},
+};
 
 /// Who stops together, in this order: clients before their servers.
 const LEVELS: [&[Part]; 3] = [
@@ -26,6 +31,7 @@ pub(crate) fn down(environment: &Environment) -> Result<()> {
 /// Stops the environment and forgets its data; downloads and tools stay.
 pub(crate) fn wipe(environment: &Environment) -> Result<()> {
     down(environment)?;
+    forget_broker(environment)?;
     let folder = environment.folder();
     files::remove_folder(&folder)?;
     console::progress("down", &format!("{} is gone", folder.display()));

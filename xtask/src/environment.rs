@@ -11,7 +11,7 @@ use clap::ValueEnum;
 
 use crate::{
     files,
-    ports::{DEVELOPMENT_BASE, Ports, TEST_BASE},
+    ports::{DEVELOPMENT_BASE, FAULTS_BASE, FAULTS_BROKER_4_BASE, Ports, TEST_BASE},
     secrets::Secrets,
     state::State,
 };
@@ -21,16 +21,32 @@ use crate::{
 pub(crate) enum Name {
     /// The one people work with.
     Dev,
-    /// The one `cargo xtask test` works with; both may run side by side.
+    /// The one `cargo xtask test` works with; all may run side by side.
     Test,
+    /// Databases and a broker that the fault tests kill.
+    Faults,
+    /// The same with RabbitMQ 4 in a Debian folder of its own.
+    FaultsBroker4,
+}
+
+/// Which RabbitMQ an environment runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Broker {
+    /// The one that is installed on this machine.
+    Installed,
+    /// RabbitMQ 4.0 in a Debian of its own.
+    #[value(name = "4")]
+    Four,
 }
 
 impl Name {
-    /// The folder under `target/`.
+    /// The folder under `target/`, also its name on the command line.
     pub(crate) const fn folder(self) -> &'static str {
         match self {
             Self::Dev => "dev",
             Self::Test => "test",
+            Self::Faults => "faults",
+            Self::FaultsBroker4 => "faults-broker4",
         }
     }
 
@@ -38,13 +54,17 @@ impl Name {
         match self {
             Self::Dev => "",
             Self::Test => " --env test",
+            Self::Faults => " --env faults",
+            Self::FaultsBroker4 => " --env faults-broker4",
         }
     }
 
-    const fn base_port(self) -> u16 {
+    pub(crate) const fn base_port(self) -> u16 {
         match self {
             Self::Dev => DEVELOPMENT_BASE,
             Self::Test => TEST_BASE,
+            Self::Faults => FAULTS_BASE,
+            Self::FaultsBroker4 => FAULTS_BROKER_4_BASE,
         }
     }
 }
@@ -89,12 +109,20 @@ impl Environment {
         })
     }
 
+    /// Which RabbitMQ it runs.
+    pub(crate) const fn broker(&self) -> Broker {
+        match self.name {
+            Name::FaultsBroker4 => Broker::Four,
+            Name::Dev | Name::Test | Name::Faults => Broker::Installed,
+        }
+    }
+
     /// What to add to a command so that it is about this environment.
     pub(crate) const fn option(&self) -> &'static str {
         self.name.option()
     }
 
-    /// `target/dev` or `target/test` in the checkout, wherever cargo builds.
+    /// The folder in the checkout's `target`, wherever cargo builds.
     pub(crate) fn folder(&self) -> PathBuf {
         self.checkout.join("target").join(self.name.folder())
     }

@@ -11,6 +11,7 @@ pub mod ports;
 
 mod binaries;
 mod command;
+mod debian;
 mod description;
 mod down;
 mod environment;

@@ -5,10 +5,10 @@ use std::fs;
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    console, description,
+    command, console, description,
     environment::Environment,
     files,
-    parts::{Context, Part},
+    parts::{Context, Part, broker_control},
     process,
     programs::Programs,
     state::State,
@@ -20,6 +20,8 @@ pub(crate) enum Action {
     Start,
     Stop,
     Restart,
+    /// End it without a warning, as a crash would.
+    Kill,
 }
 
 /// Does it, and keeps `environment.json` true.
@@ -31,23 +33,40 @@ pub(crate) fn act(environment: &Environment, part: Part, action: Action) -> Resu
     let Some(state) = State::load(&environment.folder())? else {
         bail!("this environment was never up: run `cargo xtask up` first");
     };
-    if action != Action::Start && part.stop(environment)? {
+    let ended = match action {
+        Action::Start => false,
+        Action::Stop | Action::Restart => part.stop(environment)?,
+        Action::Kill => part.kill(environment)?,
+    };
+    if ended {
         console::progress(part.name(), "stopped");
     }
-    let started = if action == Action::Stop {
-        Ok(())
-    } else {
-        let programs = Programs::find()?;
-        part.start(&Context {
+    let started = match action {
+        Action::Stop | Action::Kill => Ok(()),
+        Action::Start | Action::Restart => part.start(&Context {
             environment,
-            programs: &programs,
+            programs: &Programs::find(environment)?,
             binaries: state.binaries,
-        })
+        }),
     };
     if environment.description().exists() {
         description::write(environment)?;
     }
     started
+}
+
+/// Runs one of RabbitMQ's own tools against the broker of an environment; says whether it was content.
+///
+/// # Errors
+/// When the tool cannot be started.
+pub(crate) fn broker_tool(environment: &Environment, arguments: &[String]) -> Result<bool> {
+    let programs = Programs::find(environment)?;
+    let context = Context {
+        environment,
+        programs: &programs,
+        binaries: None,
+    };
+    command::run_visibly(broker_control(&context).args(arguments))
 }
 
 /// A table of all parts: process, address, health.

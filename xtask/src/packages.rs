@@ -78,6 +78,7 @@ fn packages(tool: Tool) -> Vec<&'static str> {
         Tool::Node => vec!["nodejs"],
         Tool::Npm => vec!["npm"],
         Tool::Chromium => vec!["chromium", "fonts-liberation"],
+        Tool::Debootstrap => vec!["debootstrap"],
     }
 }
 

@@ -8,6 +8,12 @@ pub const DEVELOPMENT_BASE: u16 = 21_000;
 /// The base port of the test environment.
 pub const TEST_BASE: u16 = 22_000;
 
+/// The base ports of the environments whose servers are killed: with this machine's broker, and
+/// with RabbitMQ 4.
+pub const FAULTS_BASE: u16 = TEST_BASE + 40;
+/// See [`FAULTS_BASE`].
+pub const FAULTS_BROKER_4_BASE: u16 = TEST_BASE + 70;
+
 /// The first port that operating systems hand out to outgoing connections.
 const EPHEMERAL: u16 = 32_768;
 

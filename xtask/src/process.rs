@@ -90,6 +90,13 @@ fn stat(pid: i32) -> Option<(char, u64)> {
     Some((state, fields.nth(18)?.parse().ok()?))
 }
 
+/// The processes that `pid` has started.
+fn children(pid: i32) -> Vec<i32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let pids = text.split_whitespace();
+    pids.filter_map(|pid| pid.parse().ok()).collect()
+}
+
 fn run_file(environment: &Environment, part: &str) -> PathBuf {
     environment
         .folder()
@@ -153,15 +160,10 @@ fn unwrap(part: &str, environment: &Environment, wrapper: i32, name: &str) -> Re
     let asked = Instant::now();
     let script = Process::of(wrapper);
     while asked.elapsed() < UNWRAP_LIMIT && script.is_some_and(Process::is_alive) {
-        let children = fs::read_to_string(format!("/proc/{wrapper}/task/{wrapper}/children"))
-            .unwrap_or_default();
-        let server = children
-            .split_whitespace()
-            .filter_map(|pid| pid.parse().ok())
-            .find(|pid: &i32| {
-                fs::read_to_string(format!("/proc/{pid}/comm"))
-                    .is_ok_and(|comm| comm.trim_end() == name)
-            });
+        let server = children(wrapper).into_iter().find(|pid| {
+            fs::read_to_string(format!("/proc/{pid}/comm"))
+                .is_ok_and(|comm| comm.trim_end() == name)
+        });
         if let Some(server) = server {
             return Ok(server);
         }
@@ -193,4 +195,17 @@ pub(crate) fn stop(
         .stop(signal, patience)
         .with_context(|| format!("{part}: cannot be stopped"))?;
     Ok(ran)
+}
+
+/// Kills the process of a part and its children at once, as a crash of the machine would; says
+/// whether it ran. The part is forgotten as by [`stop`].
+pub(crate) fn crash(environment: &Environment, part: &str) -> Result<bool> {
+    let Some(process) = running(environment, part) else {
+        return Ok(false);
+    };
+    for child in children(process.pid) {
+        // Fails only when it has ended by itself.
+        kill(Pid::from_raw(child), Signal::SIGKILL).ok();
+    }
+    stop(environment, part, Signal::SIGKILL, Duration::from_secs(10))
 }

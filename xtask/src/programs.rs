@@ -10,7 +10,8 @@ use anyhow::{Result, bail, ensure};
 
 use crate::{
     command::answer,
-    environment::variable,
+    debian,
+    environment::{Broker, Environment, variable},
     facts::{JAVA_AT_LEAST, NODE_AT_LEAST, POSTGRES_AT_LEAST, RABBITMQ_AT_LEAST},
 };
 
@@ -25,6 +26,7 @@ pub(crate) enum Tool {
     Node,
     Npm,
     Chromium,
+    Debootstrap,
 }
 
 /// The programs of `up`.
@@ -51,13 +53,17 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// Finds all of them; call it when [`is_there`] holds for each of [`SERVERS`].
+    /// Finds all of them for `environment`; call it when [`is_there`] holds for each of [`SERVERS`].
     ///
     /// # Errors
     /// One sentence about the first program that is missing or too old.
-    pub(crate) fn find() -> Result<Self> {
+    pub(crate) fn find(environment: &Environment) -> Result<Self> {
         let (postgres_major, postgres_bin) = postgres()?;
-        let (version, rabbitmq_bin) = rabbitmq()?;
+        let root = match environment.broker() {
+            Broker::Installed => PathBuf::from("/"),
+            Broker::Four => debian::root(environment),
+        };
+        let (version, rabbitmq_bin) = rabbitmq(&root)?;
         check_node()?;
         Ok(Self {
             postgres_bin,
@@ -83,6 +89,7 @@ pub(crate) fn is_there(tool: Tool) -> bool {
         Tool::Node => in_path("node").is_some(),
         Tool::Npm => in_path("npm").is_some(),
         Tool::Chromium => in_path("chromium").is_some(),
+        Tool::Debootstrap => in_path("debootstrap").is_some(),
     }
 }
 
@@ -126,8 +133,9 @@ fn postgres() -> Result<(u32, PathBuf)> {
     Ok((major, bin))
 }
 
-fn rabbitmq() -> Result<((u32, u32), PathBuf)> {
-    let library = fs::read_dir("/usr/lib/rabbitmq/lib").ok();
+/// The RabbitMQ in Debian's layout below `root`; the folder of its programs as seen from there.
+fn rabbitmq(root: &Path) -> Result<((u32, u32), PathBuf)> {
+    let library = fs::read_dir(root.join("usr/lib/rabbitmq/lib")).ok();
     let version = library.into_iter().flatten().flatten().filter_map(|entry| {
         let name = entry.file_name();
         let mut numbers = name.to_str()?.strip_prefix("rabbitmq_server-")?.split('.');

@@ -6,8 +6,8 @@ use anyhow::Result;
 
 use crate::{
     binaries::{self, Profile},
-    console, description, down,
-    environment::Environment,
+    console, debian, description, down,
+    environment::{Broker, Environment},
     failure::Failure,
     interrupt, keycloak_tree, node_modules, packages,
     parts::{Context, Part, migrate},
@@ -24,6 +24,19 @@ pub(crate) enum Extent {
     All(Profile),
     /// Only the servers of others, for services that are run by hand.
     Servers,
+    /// Only databases and broker, and the services built together with the tests, not started.
+    Messages,
+}
+
+impl Extent {
+    /// How the services are built, if they are.
+    const fn profile(self) -> Option<Profile> {
+        match self {
+            Self::All(profile) => Some(profile),
+            Self::Messages => Some(Profile::DevWithTests),
+            Self::Servers => None,
+        }
+    }
 }
 
 /// Brings everything up and returns when it is healthy. Data that is there is kept.
@@ -32,7 +45,10 @@ pub(crate) enum Extent {
 /// One sentence about the part that failed, with the end of its log. What was started is stopped.
 pub(crate) fn start(environment: &Environment, extent: Extent) -> Result<()> {
     packages::install_missing(environment, &SERVERS)?;
-    let programs = Programs::find()?;
+    if environment.broker() == Broker::Four {
+        debian::prepare(environment)?;
+    }
+    let programs = Programs::find(environment)?;
     let _one_at_a_time = environment.lock()?;
     let state = State::open(environment, &programs)?;
     let is_new = |part: &Part| process::running(environment, part.name()).is_none();
@@ -72,6 +88,9 @@ fn start_parts(
     state
         .with_binaries(folder.clone())
         .save(&environment.folder())?;
+    if extent == Extent::Messages {
+        return Ok(());
+    }
     start_services(&Context {
         environment,
         programs,
@@ -86,20 +105,24 @@ fn start_servers(context: &Context<'_>, extent: Extent, built: &OnceLock<PathBuf
         Step::new(part.name(), after, move || part.start(context))
     };
     let mut steps = vec![
-        Step::new("distribution", &[], || {
-            keycloak_tree::prepare(environment, context.programs)
-        }),
-        Step::new("mail packages", &[], || {
-            node_modules::mail_catcher(environment).map(drop)
-        }),
         start(Part::Postgres, &[]),
         start(Part::Epmd, &[]),
         start(Part::Rabbitmq, &["epmd"]),
-        start(Part::Keycloak, &["distribution", "postgres"]),
-        start(Part::Mail, &["mail packages"]),
-        start(Part::Nginx, &[]),
     ];
-    if let Extent::All(profile) = extent {
+    if extent != Extent::Messages {
+        steps.extend([
+            Step::new("distribution", &[], || {
+                keycloak_tree::prepare(environment, context.programs)
+            }),
+            Step::new("mail packages", &[], || {
+                node_modules::mail_catcher(environment).map(drop)
+            }),
+            start(Part::Keycloak, &["distribution", "postgres"]),
+            start(Part::Mail, &["mail packages"]),
+            start(Part::Nginx, &[]),
+        ]);
+    }
+    if let Some(profile) = extent.profile() {
         steps.push(Step::new("build", &[], move || {
             let folder = binaries::build(environment, profile)?;
             built.get_or_init(|| folder);

@@ -25,7 +25,10 @@ use crate::{
 
 pub(crate) use keycloak::ADMINISTRATOR as KEYCLOAK_ADMINISTRATOR;
 pub(crate) use postgres::owner_urls as database_owner_urls;
-pub(crate) use rabbitmq::{ADMINISTRATOR as BROKER_ADMINISTRATOR, url as broker_url};
+pub(crate) use rabbitmq::{
+    ADMINISTRATOR as BROKER_ADMINISTRATOR, control as broker_control, forget as forget_broker,
+    url as broker_url,
+};
 pub(crate) use services::migrate;
 
 /// A server of an environment.
@@ -197,6 +200,11 @@ impl Part {
             self.stop_signal(),
             Duration::from_secs(30),
         )
+    }
+
+    /// Ends it and its children without a warning; says whether it ran.
+    pub(crate) fn kill(self, environment: &Environment) -> Result<bool> {
+        process::crash(environment, self.name())
     }
 
     /// Makes sure that nobody else has its ports.

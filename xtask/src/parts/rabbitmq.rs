@@ -1,13 +1,14 @@
 //! A private RabbitMQ node with the accounts of the services.
 
-use std::fs;
+use std::{fs, path::PathBuf, process::Command};
 
 use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::{Context, clean_command};
 use crate::{
-    environment::Environment,
+    debian,
+    environment::{Broker, Environment},
     files,
     ports::Port,
     probe::Probe,
@@ -55,7 +56,7 @@ pub(super) fn start_epmd(context: &Context<'_>) -> Result<()> {
 
 pub(super) fn start(context: &Context<'_>) -> Result<()> {
     let environment = context.environment;
-    let folder = environment.data("rabbitmq");
+    let folder = folder(environment);
     files::create_folder(&folder)?;
     files::write(
         &folder.join("definitions.json"),
@@ -76,12 +77,53 @@ pub(super) fn start(context: &Context<'_>) -> Result<()> {
     files::write(&folder.join("rabbitmq-env.conf"), "", 0o600)?;
     // Left by a node that was killed; a new one refuses to start beside it.
     fs::remove_file(folder.join("node.pid")).ok();
+    let mut command = program(context, "rabbitmq-server");
+    process::start(environment, "rabbitmq", &mut command, Wrapping::None)
+}
 
+/// One of the broker's own tools, which asks the running node.
+pub(crate) fn control(context: &Context<'_>) -> Command {
+    program(context, "rabbitmqctl")
+}
+
+/// The folder of the node as it lies for us; the node sees it at the same path in its own Debian.
+fn folder(environment: &Environment) -> PathBuf {
+    let seen = seen_folder(environment);
+    match environment.broker() {
+        Broker::Installed => seen,
+        Broker::Four => debian::outside(environment, &seen),
+    }
+}
+
+fn seen_folder(environment: &Environment) -> PathBuf {
+    environment.data("rabbitmq")
+}
+
+/// Deletes the node's data, wherever it lies.
+///
+/// # Errors
+/// When the folder cannot be deleted.
+pub(crate) fn forget(environment: &Environment) -> Result<()> {
+    files::remove_folder(&folder(environment))
+}
+
+/// A program of RabbitMQ with the settings of this node.
+fn program(context: &Context<'_>, name: &str) -> Command {
+    let environment = context.environment;
+    let path = context.programs.rabbitmq_bin.join(name);
+    let mut command = match environment.broker() {
+        Broker::Installed => clean_command(path),
+        Broker::Four => {
+            let mut command = clean_command(in_path("chroot").unwrap_or_else(|| "chroot".into()));
+            command.arg(debian::root(environment)).arg(path);
+            command
+        }
+    };
     let port = |port: Port| environment.ports.of(port).to_string();
-    let mut command = clean_command(context.programs.rabbitmq_bin.join("rabbitmq-server"));
+    let seen = seen_folder(environment);
     command
-        .current_dir(&folder)
-        .env("HOME", &folder)
+        .current_dir(folder(environment))
+        .env("HOME", &seen)
         // The server then replaces the script, so that the process id is the broker's own.
         .env("RUNNING_UNDER_SYSTEMD", "true")
         .env(
@@ -95,26 +137,26 @@ pub(super) fn start(context: &Context<'_>) -> Result<()> {
         .env("ERL_EPMD_ADDRESS", "127.0.0.1")
         .env("RABBITMQ_CTL_DIST_PORT_MIN", port(Port::RabbitmqToolsFirst))
         .env("RABBITMQ_CTL_DIST_PORT_MAX", port(Port::RabbitmqToolsLast))
-        .env("RABBITMQ_MNESIA_BASE", folder.join("data"))
-        .env("RABBITMQ_LOG_BASE", folder.join("log"))
-        .env("RABBITMQ_PID_FILE", folder.join("node.pid"))
+        .env("RABBITMQ_MNESIA_BASE", seen.join("data"))
+        .env("RABBITMQ_LOG_BASE", seen.join("log"))
+        .env("RABBITMQ_PID_FILE", seen.join("node.pid"))
         .env(
             "RABBITMQ_ENABLED_PLUGINS_FILE",
-            folder.join("enabled_plugins"),
+            seen.join("enabled_plugins"),
         )
-        .env("RABBITMQ_CONFIG_FILE", folder.join("rabbitmq.conf"))
+        .env("RABBITMQ_CONFIG_FILE", seen.join("rabbitmq.conf"))
         .env(
             "RABBITMQ_ADVANCED_CONFIG_FILE",
-            folder.join("advanced.config"),
+            seen.join("advanced.config"),
         )
-        .env("RABBITMQ_CONF_ENV_FILE", folder.join("rabbitmq-env.conf"))
-        .env("RABBITMQ_GENERATED_CONFIG_DIR", folder.join("generated"))
-        .env("RABBITMQ_SCHEMA_DIR", folder.join("schema"))
+        .env("RABBITMQ_CONF_ENV_FILE", seen.join("rabbitmq-env.conf"))
+        .env("RABBITMQ_GENERATED_CONFIG_DIR", seen.join("generated"))
+        .env("RABBITMQ_SCHEMA_DIR", seen.join("schema"))
         .env(
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
             "-kernel inet_dist_use_interface {127,0,0,1}",
         );
-    process::start(environment, "rabbitmq", &mut command, Wrapping::None)
+    command
 }
 
 fn configuration(environment: &Environment) -> String {
@@ -135,10 +177,7 @@ fn configuration(environment: &Environment) -> String {
         amqp = address(Port::Amqp),
         management = number(Port::RabbitmqManagement),
         prometheus = number(Port::RabbitmqPrometheus),
-        definitions = environment
-            .data("rabbitmq")
-            .join("definitions.json")
-            .display(),
+        definitions = seen_folder(environment).join("definitions.json").display(),
     )
 }
 

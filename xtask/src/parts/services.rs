@@ -299,10 +299,18 @@ fn command(context: &Context<'_>, service: Part) -> Result<Command> {
         .context("the services are not built yet: run `cargo xtask up`")?;
     let mut command = clean_command(binaries.join(service.name()));
     let environment = context.environment;
-    command.current_dir(environment.folder()).envs(
-        settings(service)
-            .iter()
-            .map(|(name, value)| (*name, value.resolve(environment))),
-    );
+    command
+        .current_dir(environment.folder())
+        .envs(variables(environment, service));
     Ok(command)
+}
+
+/// The settings of `service` as its environment variables.
+pub(crate) fn variables(
+    environment: &Environment,
+    service: Part,
+) -> impl Iterator<Item = (&'static str, String)> {
+    settings(service)
+        .iter()
+        .map(|(name, value)| (*name, value.resolve(environment)))
 }

@@ -2,9 +2,14 @@
 
 mod browser;
 mod counts;
+mod faults;
 mod rust;
 
-use std::{env, path::PathBuf, process::ExitCode};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
@@ -13,7 +18,7 @@ use self::counts::Counts;
 use crate::{
     binaries::{Profile, cargo},
     command, console, down,
-    environment::{Environment, Name},
+    environment::{Broker, Environment, Name},
     parts::Part,
     process,
     up::{self, Extent},
@@ -26,15 +31,23 @@ pub(crate) enum Stage {
     Format,
     /// Clippy and the documentation.
     Lints,
-    /// All Rust tests.
+    /// All Rust tests but those of the next stage but one.
     Rust,
     /// The tests in a real browser.
     Browser,
+    /// Topology, and what happens when parts are killed and links break, on each RabbitMQ.
+    Faults,
 }
 
 impl Stage {
     /// Every stage, in their order.
-    pub(crate) const ALL: [Self; 4] = [Self::Format, Self::Lints, Self::Rust, Self::Browser];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Format,
+        Self::Lints,
+        Self::Rust,
+        Self::Browser,
+        Self::Faults,
+    ];
 }
 
 /// What becomes of the environment after the tests.
@@ -50,6 +63,8 @@ pub(crate) enum Afterwards {
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) stages: Vec<Stage>,
+    /// What the fault tests run on.
+    pub(crate) brokers: Vec<Broker>,
     pub(crate) afterwards: Afterwards,
     pub(crate) base_port: Option<u16>,
     pub(crate) nextest: Vec<String>,
@@ -62,7 +77,8 @@ pub(crate) struct Plan {
 /// code.
 pub(crate) fn run(plan: &Plan) -> Result<ExitCode> {
     let environment = Environment::open(Name::Test, plan.base_port)?;
-    let variables = variables(&environment)?;
+    // Asked for at the start: once cargo has built this program anew, its old file has no path.
+    let own = env::current_exe().context("this program does not know its own path")?;
     let wants = |stage: Stage| plan.stages.contains(&stage);
     if wants(Stage::Format) {
         check(
@@ -75,21 +91,25 @@ pub(crate) fn run(plan: &Plan) -> Result<ExitCode> {
     if wants(Stage::Lints) {
         lint(&environment)?;
     }
-    if !wants(Stage::Rust) && !wants(Stage::Browser) {
+    let mut counts = Counts::default();
+    let mut notes = Vec::new();
+    if wants(Stage::Rust) || wants(Stage::Browser) {
+        counts = counts + run_tests(&environment, plan, &own)?;
+    }
+    if wants(Stage::Faults) {
+        let faults = faults::run(&environment, plan, &own)?;
+        counts = counts + faults.counts;
+        notes = faults.left_out;
+    }
+    if ![Stage::Rust, Stage::Browser, Stage::Faults]
+        .into_iter()
+        .any(wants)
+    {
         return Ok(ExitCode::SUCCESS);
     }
-    let ran_before = Part::ALL
-        .into_iter()
-        .any(|part| process::running(&environment, part.name()).is_some());
-    if wants(Stage::Browser) {
-        browser::install_chromium(&environment)?;
+    for note in notes {
+        console::plain(&note);
     }
-    up::start(&environment, Extent::All(Profile::DevWithTests))?;
-    let counts = run_tests(&environment, plan, &variables);
-    if plan.afterwards == Afterwards::AsBefore && !ran_before {
-        down::down(&environment)?;
-    }
-    let counts = counts?;
     console::plain(&format!(
         "{} passed, {} failed",
         counts.passed, counts.failed
@@ -101,15 +121,42 @@ pub(crate) fn run(plan: &Plan) -> Result<ExitCode> {
     })
 }
 
-fn run_tests(environment: &Environment, plan: &Plan, variables: &Variables) -> Result<Counts> {
-    let mut counts = Counts::default();
-    if plan.stages.contains(&Stage::Rust) {
-        counts = counts + rust::run(environment, &plan.nextest, variables)?;
+/// The tests that share one environment.
+fn run_tests(environment: &Environment, plan: &Plan, own: &Path) -> Result<Counts> {
+    let wants = |stage: Stage| plan.stages.contains(&stage);
+    if wants(Stage::Browser) {
+        browser::install_chromium(environment)?;
     }
-    if plan.stages.contains(&Stage::Browser) {
-        counts = counts + browser::run(environment, variables)?;
+    let extent = Extent::All(Profile::DevWithTests);
+    with_environment(environment, extent, plan.afterwards, || {
+        let variables = variables(environment, own);
+        let mut counts = Counts::default();
+        if wants(Stage::Rust) {
+            counts = counts + rust::run(environment, "default", &plan.nextest, &variables)?;
+        }
+        if wants(Stage::Browser) {
+            counts = counts + browser::run(environment, &variables)?;
+        }
+        Ok(counts)
+    })
+}
+
+/// Brings an environment up for `work`, and down again if that is wanted.
+fn with_environment(
+    environment: &Environment,
+    extent: Extent,
+    afterwards: Afterwards,
+    work: impl FnOnce() -> Result<Counts>,
+) -> Result<Counts> {
+    let ran_before = Part::ALL
+        .into_iter()
+        .any(|part| process::running(environment, part.name()).is_some());
+    up::start(environment, extent)?;
+    let counts = work();
+    if afterwards == Afterwards::AsBefore && !ran_before {
+        down::down(environment)?;
     }
-    Ok(counts)
+    counts
 }
 
 fn lint(environment: &Environment) -> Result<()> {
@@ -161,13 +208,11 @@ fn check(
 /// What tests are told: the environment, and this very program, to stop and start parts with.
 type Variables = [(&'static str, PathBuf); 2];
 
-/// Asked for at the start: once cargo has built this program anew, its old file has no path.
-fn variables(environment: &Environment) -> Result<Variables> {
-    let own = env::current_exe().context("this program does not know its own path")?;
-    Ok([
+fn variables(environment: &Environment, own: &Path) -> Variables {
+    [
         ("TASK_EXCHANGE_ENVIRONMENT", environment.description()),
-        ("TASK_EXCHANGE_XTASK", own),
-    ])
+        ("TASK_EXCHANGE_XTASK", own.to_path_buf()),
+    ]
 }
 
 /// A runner that was not content although no test failed has failed as such.

@@ -16,12 +16,13 @@ use crate::{
     facts::NEXTEST_VERSION,
 };
 
-/// Runs all of them, or those that `arguments` select.
+/// Runs all of a profile of `.config/nextest.toml`, or those of them that `arguments` select.
 ///
 /// # Errors
 /// When nextest cannot be installed, or when the tests do not compile.
 pub(super) fn run(
     environment: &Environment,
+    profile: &str,
     arguments: &[String],
     variables: &Variables,
 ) -> Result<Counts> {
@@ -29,13 +30,22 @@ pub(super) fn run(
     // Where nextest keeps the reports of a checkout, wherever cargo builds.
     let report = environment
         .checkout
-        .join("target/nextest/default/junit.xml");
+        .join("target/nextest")
+        .join(profile)
+        .join("junit.xml");
     // It may not be there.
     fs::remove_file(&report).ok();
-    console::progress("test", "all Rust tests");
+    console::progress("test", &format!("Rust tests, profile {profile}"));
     let mut command = as_from_a_shell(Command::new(nextest));
     command
-        .args(["nextest", "run", "--workspace", "--locked"])
+        .args([
+            "nextest",
+            "run",
+            "--workspace",
+            "--locked",
+            "--profile",
+            profile,
+        ])
         .args(arguments)
         .envs(variables.iter().map(|(name, value)| (*name, value)))
         .current_dir(&environment.checkout);
