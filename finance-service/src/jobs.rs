@@ -9,6 +9,7 @@ use platform::{
     db::DatabaseConfig,
     fetch, inbox,
     lifecycle::Lifecycle,
+    operations::heartbeat::{self, Heart},
     outbox::OutboxSignal,
     peer::PeerClient,
     people::{self, PeopleHandler, UserFetcher},
@@ -31,10 +32,13 @@ pub(crate) struct Jobs {
     pub(crate) database: DatabaseConfig,
     pub(crate) broker: Broker,
     pub(crate) sources: Sources,
+    pub(crate) outbox: OutboxSignal,
     pub(crate) issuer: Issuer,
     pub(crate) auth: WebAuth,
     pub(crate) users: PeerClient,
     pub(crate) tasks: TaskFetcher,
+    /// All clients of other services.
+    pub(crate) peers: Vec<PeerClient>,
     pub(crate) billing: Billing,
 }
 
@@ -44,15 +48,22 @@ pub(crate) struct Jobs {
 /// When the URL of the database cannot be read.
 pub(crate) fn spawn_all(lifecycle: &Lifecycle, jobs: Jobs) -> anyhow::Result<()> {
     let Jobs { db, sources, .. } = jobs;
-    let (prices, task_fetches, user_fetches) = (OutboxSignal::new(), Signal::new(), Signal::new());
+    let (task_fetches, user_fetches) = (Signal::new(), Signal::new());
     let (users, reaction) = (Arc::new(jobs.users), Arc::new(EndSessions));
     relay::spawn(
         lifecycle,
         &jobs.database,
         &jobs.broker,
         &sources,
-        prices.clone(),
+        jobs.outbox.clone(),
     )?;
+    let heart = Heart {
+        db: db.clone(),
+        sources: sources.clone(),
+        broker: jobs.broker.clone(),
+        peers: jobs.peers,
+    };
+    heartbeat::spawn(lifecycle, heart);
 
     let context = ConsumerContext {
         broker: jobs.broker,
@@ -60,7 +71,7 @@ pub(crate) fn spawn_all(lifecycle: &Lifecycle, jobs: Jobs) -> anyhow::Result<()>
         sources: sources.clone(),
         options: ConsumerOptions::default(),
     };
-    let tasks = TaskConsumer::new(jobs.billing, prices, task_fetches.clone());
+    let tasks = TaskConsumer::new(jobs.billing, jobs.outbox, task_fetches.clone());
     let people = PeopleHandler::new(
         FINANCE_AUTH,
         sources.clone(),
@@ -71,6 +82,7 @@ pub(crate) fn spawn_all(lifecycle: &Lifecycle, jobs: Jobs) -> anyhow::Result<()>
     consumer::spawn(lifecycle, &context, people);
 
     let fetcher = UserFetcher::new(Arc::clone(&users), sources.clone(), reaction);
+    let (db_of_fetch, fetches) = (db.clone(), user_fetches.clone());
     fetch::spawn(
         lifecycle,
         db.clone(),
@@ -78,13 +90,7 @@ pub(crate) fn spawn_all(lifecycle: &Lifecycle, jobs: Jobs) -> anyhow::Result<()>
         task_fetches,
         jobs.tasks,
     );
-    fetch::spawn(
-        lifecycle,
-        db.clone(),
-        sources.clone(),
-        user_fetches.clone(),
-        fetcher,
-    );
+    fetch::spawn(lifecycle, db_of_fetch, sources.clone(), fetches, fetcher);
     people::spawn_reconciliation(lifecycle, db.clone(), sources.clone(), users, user_fetches);
 
     inbox::spawn_prune(lifecycle, db, sources);

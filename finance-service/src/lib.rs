@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod domain;
 mod jobs;
 pub mod messaging;
+mod operations;
 pub mod service;
 pub mod state;
 pub mod store;

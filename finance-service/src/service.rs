@@ -9,11 +9,14 @@ use platform::{
     db,
     http::{self, ListenConfig, Served},
     lifecycle::Lifecycle,
+    operations::web::Operations,
+    outbox::OutboxSignal,
     peer::PeerClient,
     rabbit::Broker,
     sources::Sources,
     ui::{self, Site},
 };
+use sea_orm::DatabaseConnection;
 use url::Url;
 
 use crate::{
@@ -22,6 +25,7 @@ use crate::{
     config::Config,
     jobs::{self, Jobs},
     messaging::publish::EventPublisher,
+    operations,
     state::{BASE, PageState},
     web,
 };
@@ -53,23 +57,27 @@ pub async fn start(
         time_zone: *calendar.zone(),
         profile_url: Some(format!("{}/account", issuer.url())),
     };
-    let auth = WebAuth::try_new(WebAuthDeps {
-        site: site.clone(),
-        origin: &config.pages.origin,
-        issuer: issuer.clone(),
-        login: &config.login,
-        session: &config.session,
-        db: db.clone(),
-        sources: sources.clone(),
-        lifecycle: lifecycle.clone(),
-    })?;
+    let auth = WebAuth::try_new(login(&config, &site, &issuer, &db, &sources, lifecycle))?;
     let (users, tasks) = peers(&config, &issuer, &sources)?;
     let publisher = EventPublisher::new(sources.clone(), currency.clone());
     let tariff = config.money.tariff()?;
+    let broker = Broker::try_new(&config.broker, Publisher::Finance, &sources)?;
+    let operations = Operations {
+        subject: &operations::SUBJECT,
+        site: site.clone(),
+        auth: auth.clone(),
+        db: db.clone(),
+        sources: sources.clone(),
+        broker: broker.clone(),
+        outbox: OutboxSignal::new(),
+        bridge: None,
+    };
     let jobs = Jobs {
         db: db.clone(),
         database: config.database.clone(),
-        broker: Broker::try_new(&config.broker, Publisher::Finance, &sources)?,
+        broker,
+        outbox: operations.outbox.clone(),
+        peers: vec![users.clone(), tasks.clone()],
         sources: sources.clone(),
         issuer,
         auth: auth.clone(),
@@ -86,9 +94,30 @@ pub async fn start(
         calendar,
         currency,
     };
-    let listeners = listen(&config, pages, lifecycle).await?;
+    let listeners = listen(&config, pages, operations, lifecycle).await?;
     jobs::spawn_all(lifecycle, jobs)?;
     Ok(listeners)
+}
+
+/// What the login is made of.
+fn login<'a>(
+    config: &'a Config,
+    site: &Site,
+    issuer: &Issuer,
+    db: &DatabaseConnection,
+    sources: &Sources,
+    lifecycle: &Lifecycle,
+) -> WebAuthDeps<'a> {
+    WebAuthDeps {
+        site: site.clone(),
+        origin: &config.pages.origin,
+        issuer: issuer.clone(),
+        login: &config.login,
+        session: &config.session,
+        db: db.clone(),
+        sources: sources.clone(),
+        lifecycle: lifecycle.clone(),
+    }
 }
 
 /// Clients for the users of the auth bridge and the tasks of the board.
@@ -117,6 +146,7 @@ fn peers(
 async fn listen(
     config: &Config,
     state: PageState,
+    operations: Operations,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Listeners> {
     let login = Url::parse(&config.identity.issuer).context("identity.issuer is no address")?;
@@ -127,8 +157,9 @@ async fn listen(
     .await?;
     let api = http::bind(&config.api).await?;
     let api_routes = api::router(state.db.clone(), state.sources.clone());
+    let page_routes = web::router(state, operations, policy);
     Ok(Listeners {
-        pages: http::serve(lifecycle, "pages", pages, web::router(state, policy))?,
+        pages: http::serve(lifecycle, "pages", pages, page_routes)?,
         api: http::serve(lifecycle, "api", api, api_routes)?,
     })
 }

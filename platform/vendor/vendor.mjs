@@ -18,7 +18,7 @@ const files = {
 for (const [from, to] of Object.entries(files)) copyFileSync(join(modules, from), join(out, to))
 
 // Only the icons that pages use: one file, one request, strokes in `currentColor`.
-const icons = `banknote check chevron-right chevrons-up-down circle-alert circle-check circle-dashed clock cloud-off copy
+const icons = `activity banknote check chevron-right chevrons-up-down circle-alert circle-check circle-dashed clock cloud-off copy
 ellipsis keyboard list-checks lock log-out mail mail-check mail-warning menu pencil plus rotate-cw search settings shuffle
 triangle-alert undo-2 user user-plus wallet x`.split(/\s+/)
 const symbols = icons.map((name) => {

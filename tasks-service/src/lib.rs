@@ -8,6 +8,7 @@ pub mod domain;
 mod failure;
 mod jobs;
 pub mod messaging;
+mod operations;
 pub mod service;
 pub mod state;
 pub mod store;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use contracts::{rest, topology::Publisher};
+use contracts::{operations::MANAGE_SCOPE, rest, topology::Publisher};
 use platform::{
     auth::{Issuer, MachineAuth, MachineToken, WebAuth, WebAuthDeps},
     db,
     http::{self, Served},
     lifecycle::Lifecycle,
+    operations::web::Operations,
     outbox::OutboxSignal,
     peer::PeerClient,
     rabbit::Broker,
@@ -24,6 +25,7 @@ use crate::{
     app::{App, performers::Performers},
     config::Config,
     jobs::{self, Jobs},
+    operations,
     state::{BASE, PageState},
     web,
 };
@@ -55,7 +57,10 @@ pub async fn start(
         performers: Performers::default(),
     };
     let issuer = Issuer::try_new(&config.identity, &sources)?;
+    let broker = Broker::try_new(&config.broker, Publisher::Tasks, &sources)?;
+    let clients = Clients::try_new(&config, &issuer, &sources)?;
     let pages = pages(&config, &app, &issuer, lifecycle)?;
+    let operations = operations_of(&pages, broker.clone(), clients.bridge);
     let per_second = config.api.per_second;
     let machines = MachineAuth::new(
         issuer.clone(),
@@ -66,31 +71,60 @@ pub async fn start(
     let login = Url::parse(issuer.url()).context("identity.issuer is no address")?;
     let policy = ui::content_security_policy(&login)?;
     let api_router = api_router(&app, machines.clone());
-    let token = MachineToken::new(
-        issuer.clone(),
-        &config.identity,
-        rest::USERS_READ,
-        sources.clone(),
-    );
     jobs::spawn_all(
         lifecycle,
         Jobs {
             app,
-            broker: Broker::try_new(&config.broker, Publisher::Tasks, &sources)?,
+            broker,
             issuer,
             auth: pages.auth.clone(),
             machines,
-            users: PeerClient::try_new("auth", &config.peers.auth, token, sources)?,
+            users: clients.users,
             database: config.database,
         },
     )?;
     let pages_listener = http::bind(&config.pages.listener()).await?;
     let api_listener = http::bind(&config.api.listener()).await?;
-    let page_routes = web::router(pages, policy);
+    let page_routes = web::router(pages, operations, policy);
     Ok(Listeners {
         pages: http::serve(lifecycle, "pages", pages_listener, page_routes)?,
         api: http::serve(lifecycle, "api", api_listener, api_router)?,
     })
+}
+
+/// The operations pages, with the auth bridge's part.
+fn operations_of(pages: &PageState, broker: Broker, bridge: PeerClient) -> Operations {
+    let app = &pages.app;
+    Operations {
+        subject: &operations::SUBJECT,
+        site: pages.site.clone(),
+        auth: pages.auth.clone(),
+        db: app.db.clone(),
+        sources: app.sources.clone(),
+        broker,
+        outbox: app.outbox.clone(),
+        bridge: Some(Arc::new(bridge)),
+    }
+}
+
+/// Clients of the auth bridge, one for each right.
+struct Clients {
+    users: PeerClient,
+    bridge: PeerClient,
+}
+
+impl Clients {
+    fn try_new(config: &Config, issuer: &Issuer, sources: &Sources) -> anyhow::Result<Self> {
+        let client = |scope| {
+            let (issuer, identity) = (issuer.clone(), &config.identity);
+            let token = MachineToken::new(issuer, identity, scope, sources.clone());
+            PeerClient::try_new("auth", &config.peers.auth, token, sources.clone())
+        };
+        Ok(Self {
+            users: client(rest::USERS_READ)?,
+            bridge: client(MANAGE_SCOPE)?,
+        })
+    }
 }
 
 fn pages(

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The kind of the notes.
-const KIND: &str = "task";
+pub const KIND: &str = "task";
 
 /// Notes a fetch for every task that changed or was never seen before, unless a later event of it is
 /// known already.

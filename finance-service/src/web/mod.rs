@@ -12,6 +12,7 @@ use axum::{
 };
 use platform::{
     auth, http,
+    operations::{self, web::Operations},
     routes::Routes,
     ui::{self, Frame, PageProblem, Visit},
 };
@@ -19,7 +20,11 @@ use platform::{
 use crate::state::{BASE, PageState};
 
 /// Everything below `/finance`, with the content policy of its pages.
-pub fn router(state: PageState, content_security_policy: HeaderValue) -> Routes {
+pub fn router(
+    state: PageState,
+    operations: Operations,
+    content_security_policy: HeaderValue,
+) -> Routes {
     let pages = Routes::new()
         .route("/", get(home))
         .route("/me", get(account::mine))
@@ -28,6 +33,7 @@ pub fn router(state: PageState, content_security_policy: HeaderValue) -> Routes 
     let router = Routes::new()
         .nest(BASE, pages)
         .route("/finance/", get(home))
+        .merge(operations::web::router(operations))
         .merge(ui::assets::router(BASE))
         .fallback(not_found)
         .layer(middleware::from_fn(ui::forget_shown_toast));

@@ -7,7 +7,10 @@ use crate::ui::is_local;
 /// The longest path that is led back to, in bytes.
 const MAX_PATH: usize = 2_000;
 
-/// A path of this origin below the base of the service.
+/// The page that every service shows a part of; whoever has to log in for a part is led back to the whole.
+const SHARED: &str = crate::operations::web::HOME;
+
+/// A path of this origin below the base of the service, or below the page that all services share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ReturnTo(String);
 
@@ -17,7 +20,7 @@ impl ReturnTo {
     /// Pages of the login are none: leading back to them would go in circles.
     pub(super) fn new(base: &str, wanted: Option<&str>) -> Self {
         let path = wanted
-            .filter(|path| is_page_below(base, path))
+            .filter(|path| is_page_below(base, path) || is_page_below(SHARED, path))
             .unwrap_or(base);
         Self(path.to_owned())
     }

@@ -260,7 +260,8 @@ fn path_of(parts: &Parts) -> Option<String> {
     uri.path_and_query().map(ToString::to_string)
 }
 
-fn wants_json(headers: &HeaderMap) -> bool {
+/// Whether a script asks, which wants data and no page.
+pub(crate) fn wants_json(headers: &HeaderMap) -> bool {
     let accept = headers
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok());

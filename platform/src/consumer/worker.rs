@@ -13,7 +13,9 @@ use super::{
 };
 use crate::{
     backoff::Backoff,
+    operations::activity::{Activity, Phase},
     rabbit::{Link, LinkError},
+    sources::Sources,
 };
 
 /// Why a batch was given up; its messages go back to the queue.
@@ -76,6 +78,8 @@ pub(super) struct Worker {
     options: ConsumerOptions,
     stopping: CancellationToken,
     backoff: Backoff,
+    activity: Activity,
+    sources: Sources,
 }
 
 impl Worker {
@@ -93,6 +97,8 @@ impl Worker {
             options: context.options,
             stopping,
             backoff: Backoff::new(shortest, longest, context.sources.rng()),
+            activity: context.broker.activity().clone(),
+            sources: context.sources.clone(),
         }
     }
 
@@ -100,6 +106,7 @@ impl Worker {
     pub(super) async fn run(mut self, mut processor: impl Process) {
         let stopping = self.stopping.clone();
         let mut prefetch = Prefetch::Careful;
+        self.report(Phase::Connecting, None);
         loop {
             let opening = Subscription::open(&self.link, self.service, &self.queue, prefetch);
             let opened = tokio::select! {
@@ -107,7 +114,10 @@ impl Worker {
                 () = stopping.cancelled() => return,
             };
             let outcome = match opened {
-                Ok(subscription) => self.consume(subscription, &mut processor).await,
+                Ok(subscription) => {
+                    self.report_open(prefetch);
+                    self.consume(subscription, &mut processor).await
+                }
                 Err(error) => Err(error.into()),
             };
             let resumed = match outcome {
@@ -119,11 +129,13 @@ impl Worker {
                 Err(Over::Lost(why)) => {
                     prefetch = Prefetch::Careful;
                     tracing::warn!(queue = self.queue, why, "subscribing again");
+                    self.report(Phase::Connecting, Some(why));
                     self.pause().await
                 }
                 Err(Over::Rest(why)) => {
                     prefetch = Prefetch::Probe;
                     tracing::warn!(queue = self.queue, why, "consuming rests");
+                    self.report(Phase::Paused, Some(why));
                     self.rest().await
                 }
             };
@@ -131,6 +143,18 @@ impl Worker {
                 return;
             }
         }
+    }
+
+    /// A probe shows first whether what was away is back.
+    fn report_open(&self, prefetch: Prefetch) {
+        if prefetch != Prefetch::Probe {
+            self.report(Phase::Consuming, None);
+        }
+    }
+
+    fn report(&self, phase: Phase, why: Option<String>) {
+        self.activity
+            .consumer(&self.queue, phase, why, self.sources.now());
     }
 
     /// Works off a subscription until a larger one is worth while.
@@ -172,6 +196,7 @@ impl Worker {
                 subscription.acknowledge(last.delivery_tag).await?;
             }
             self.backoff.reset();
+            self.report(Phase::Consuming, None);
             if larger.is_none()
                 && let Some(prefetch) = subscription.prefetch.after_good_batch(batch.len(), full)
             {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 /// The most causes that are listed at once.
@@ -101,7 +101,7 @@ pub async fn page(
 }
 
 /// A parked message with everything that is known of it.
-#[derive(Debug, Clone, PartialEq, FromQueryResult)]
+#[derive(Debug, Clone, PartialEq, FromQueryResult, Serialize)]
 pub struct ParkedMessage {
     /// Its id.
     pub id: Uuid,
@@ -123,7 +123,8 @@ pub struct ParkedMessage {
     pub headers: serde_json::Value,
     /// The other AMQP properties as sent.
     pub properties: serde_json::Value,
-    /// The body as sent.
+    /// The body as sent; as data it is shown as text, whatever it is.
+    #[serde(serialize_with = "as_text")]
     pub body: Vec<u8>,
     /// When it was parked.
     pub parked_at: DateTime<Utc>,
@@ -149,6 +150,10 @@ impl ParkedMessage {
     pub fn text(&self) -> Option<&str> {
         super::sendable(&self.body)
     }
+}
+
+fn as_text<S: Serializer>(body: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&String::from_utf8_lossy(body))
 }
 
 /// One message, resolved or not.

@@ -8,6 +8,7 @@ use std::{
 
 use tokio::{sync::Notify, time::Instant};
 
+use super::BreakerState;
 use crate::{backoff::Backoff, sources::Sources};
 
 /// Failures in a row that open the breaker.
@@ -109,6 +110,15 @@ impl Breaker {
                 () = changed => {}
                 () = tokio::time::sleep(left) => {}
             }
+        }
+    }
+
+    /// Whether the peer is asked.
+    pub(super) fn state(&self) -> BreakerState {
+        match self.lock().phase {
+            Phase::Closed(_) => BreakerState::Closed,
+            Phase::Probing => BreakerState::Probing,
+            Phase::Open(_) => BreakerState::Open,
         }
     }
 

@@ -7,6 +7,7 @@ mod breaker;
 mod budget;
 mod counters;
 mod error;
+mod report;
 mod retry;
 #[cfg(test)]
 mod tests;
@@ -33,7 +34,11 @@ use crate::{
     sources::Sources,
 };
 
-pub use self::{counters::PeerCounters, error::PeerError};
+pub use self::{
+    counters::PeerCounters,
+    error::PeerError,
+    report::{BreakerState, PeerReport},
+};
 
 /// Time to make a connection.
 const CONNECT: Duration = Duration::from_millis(300);
@@ -70,6 +75,8 @@ struct Inner {
     http: Client,
     token: MachineToken,
     slots: Semaphore,
+    max_in_flight: usize,
+    per_second: u32,
     limit: RateLimit,
     paused_until: Mutex<Option<Instant>>,
     breaker: Breaker,
@@ -101,7 +108,9 @@ impl PeerClient {
             connect: CONNECT,
             request: deadline,
         })?;
-        let slots = usize::try_from(config.max_in_flight.get()).unwrap_or(Semaphore::MAX_PERMITS);
+        let slots = usize::try_from(config.max_in_flight.get())
+            .unwrap_or(Semaphore::MAX_PERMITS)
+            .min(Semaphore::MAX_PERMITS);
         Ok(Self {
             inner: Arc::new(Inner {
                 name,
@@ -109,7 +118,9 @@ impl PeerClient {
                 deadline,
                 http,
                 token,
-                slots: Semaphore::new(slots.min(Semaphore::MAX_PERMITS)),
+                slots: Semaphore::new(slots),
+                max_in_flight: slots,
+                per_second: config.per_second.get(),
                 limit: RateLimit::per_second(config.per_second),
                 paused_until: Mutex::new(None),
                 breaker: Breaker::new(&sources),
@@ -148,6 +159,36 @@ impl PeerClient {
             body: Some(serde_json::to_vec(body).map_err(PeerError::Unwritable)?),
         };
         self.inner.read(&call).await
+    }
+
+    /// Tells the peer something that may be said twice; its answer's body does not matter.
+    ///
+    /// # Errors
+    /// See [`PeerError`]; the deadline of the peer bounds the call with all its attempts.
+    pub async fn tell<B>(&self, path: &str, body: &B) -> Result<(), PeerError>
+    where
+        B: Serialize + ?Sized + Sync,
+    {
+        let call = Call {
+            method: Method::POST,
+            path,
+            body: Some(serde_json::to_vec(body).map_err(PeerError::Unwritable)?),
+        };
+        self.inner.call(&call).await.map(drop)
+    }
+
+    /// How the client is at this moment.
+    #[must_use]
+    pub fn report(&self) -> PeerReport {
+        let inner = &self.inner;
+        PeerReport {
+            peer: inner.name.to_owned(),
+            in_flight: inner.max_in_flight - inner.slots.available_permits(),
+            max_in_flight: inner.max_in_flight,
+            per_second: inner.per_second,
+            held_back: inner.counters.read().held_back,
+            breaker: inner.breaker.state(),
+        }
     }
 
     /// Waits until the breaker lets calls through; a job that fetches rests here.

@@ -5,19 +5,21 @@
 //! needs it dials again.
 
 mod config;
+mod depth;
 pub(crate) mod headers;
 mod link;
 mod publisher;
 mod topology;
 
 pub use config::{BrokerConfig, BrokerConfigError};
+pub use depth::{Depth, depths, queues_of};
 pub use link::{Link, LinkError, LinkStatus};
 pub use publisher::{ConfirmedPublisher, InFlight, Outgoing, Receipt};
 pub use topology::{TopologyError, await_topology, declare, missing};
 
 use contracts::topology::Publisher;
 
-use crate::sources::Sources;
+use crate::{operations::activity::Activity, sources::Sources};
 
 /// The broker as one service sees it; clones share the connections.
 ///
@@ -28,6 +30,7 @@ pub struct Broker {
     service: Publisher,
     publishing: Link,
     consuming: Link,
+    activity: Activity,
 }
 
 /// What health checks and metrics want to know of the broker.
@@ -55,6 +58,7 @@ impl Broker {
             service,
             publishing: Link::new(format!("{name} publishing"), uri.clone(), sources),
             consuming: Link::new(format!("{name} consuming"), uri, sources),
+            activity: Activity::default(),
         })
     }
 
@@ -74,6 +78,12 @@ impl Broker {
     #[must_use]
     pub fn consuming(&self) -> &Link {
         &self.consuming
+    }
+
+    /// What this process does with it at this moment.
+    #[must_use]
+    pub fn activity(&self) -> &Activity {
+        &self.activity
     }
 
     /// How the connections are at this moment.

@@ -23,6 +23,7 @@ use crate::{
     db::DatabaseConfig,
     errors::explain,
     lifecycle::Lifecycle,
+    operations::activity::Activity,
     outbox::OutboxSignal,
     rabbit::{Broker, ConfirmedPublisher, Link, LinkError},
     sources::Sources,
@@ -71,6 +72,7 @@ pub fn spawn(
     let relay = Relay {
         options: lead::options(&database.url).map_err(RelayError::Url)?,
         link: broker.publishing().clone(),
+        activity: broker.activity().clone(),
         sources: sources.clone(),
         signal,
         stopping: lifecycle.stopping(),
@@ -84,6 +86,7 @@ pub fn spawn(
 struct Relay {
     options: PgConnectOptions,
     link: Link,
+    activity: Activity,
     sources: Sources,
     signal: OutboxSignal,
     stopping: CancellationToken,
@@ -134,6 +137,7 @@ impl Relay {
             lead,
             cleaner,
             self.sources.clone(),
+            self.activity.clone(),
         ))
     }
 }

@@ -14,6 +14,7 @@ use super::{
     settle::{Followed, Settled, Settling},
 };
 use crate::{
+    operations::activity::Activity,
     outbox::OutboxSignal,
     rabbit::{ConfirmedPublisher, InFlight, LinkError, Receipt},
     sources::Sources,
@@ -43,6 +44,7 @@ pub(super) struct Pipeline {
     lead: Lead,
     cleaner: Cleaner,
     sources: Sources,
+    activity: Activity,
     /// Read, not sent.
     next: Vec<Row>,
     /// Sent, not confirmed.
@@ -61,12 +63,14 @@ impl Pipeline {
         lead: Lead,
         cleaner: Cleaner,
         sources: Sources,
+        activity: Activity,
     ) -> Self {
         Self {
             publisher,
             lead,
             cleaner,
             sources,
+            activity,
             next: Vec::new(),
             sent: None,
             settling: Settling::default(),
@@ -114,6 +118,7 @@ impl Pipeline {
             self.sources.now(),
         );
         let settled = std::mem::take(&mut self.settled);
+        self.activity.sent(settled.done.len());
         let publishing = publish(&mut self.publisher, &leaving, self.sent.take());
         let reading = async {
             // Before a sweep nothing may be under way, or it would be read and sent twice.

@@ -58,6 +58,13 @@ impl ReaderClock {
         self.element(at, &self.hour_text(at))
     }
 
+    /// `14:20:58`.
+    #[must_use]
+    pub fn second(&self, at: &DateTime<Utc>) -> Markup {
+        let text = at.with_timezone(&self.zone).format("%H:%M:%S").to_string();
+        self.element(at, &text)
+    }
+
     /// `today, 10:12`, `yesterday, 16:40`, `Tue 17 Nov, 09:30`.
     #[must_use]
     pub fn moment(&self, at: &DateTime<Utc>) -> Markup {

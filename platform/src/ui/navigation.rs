@@ -13,6 +13,8 @@ pub enum Section {
     MyTasks,
     /// The account of the person who looks.
     MyAccount,
+    /// What is stuck and how to move it on.
+    Operations,
 }
 
 /// A heading of the menu.
@@ -20,15 +22,17 @@ pub enum Section {
 enum Group {
     Work,
     Money,
+    System,
 }
 
 impl Group {
-    const ALL: [Self; 2] = [Self::Work, Self::Money];
+    const ALL: [Self; 3] = [Self::Work, Self::Money, Self::System];
 
     const fn title(self) -> &'static str {
         match self {
             Self::Work => "Work",
             Self::Money => "Money",
+            Self::System => "System",
         }
     }
 }
@@ -64,6 +68,7 @@ enum Audience {
     Everybody,
     /// All but managers and administrators, who are not drawn for tasks.
     Performers,
+    Administrators,
 }
 
 impl Audience {
@@ -71,6 +76,7 @@ impl Audience {
         match self {
             Self::Everybody => true,
             Self::Performers => !leads(roles),
+            Self::Administrators => roles.contains(&Role::Administrator),
         }
     }
 }
@@ -80,7 +86,8 @@ impl Audience {
 struct Entry {
     section: Section,
     group: Group,
-    tab: Tab,
+    /// None where only the menu leads to it.
+    tab: Option<Tab>,
     audience: Audience,
     path: &'static str,
     label: &'static str,
@@ -93,7 +100,7 @@ const ENTRIES: &[Entry] = &[
     Entry {
         section: Section::Tasks,
         group: Group::Work,
-        tab: Tab::Tasks,
+        tab: Some(Tab::Tasks),
         audience: Audience::Everybody,
         path: "/tasks",
         label: "Tasks",
@@ -103,7 +110,7 @@ const ENTRIES: &[Entry] = &[
     Entry {
         section: Section::MyTasks,
         group: Group::Work,
-        tab: Tab::Tasks,
+        tab: Some(Tab::Tasks),
         audience: Audience::Performers,
         path: "/tasks/mine",
         label: "My tasks",
@@ -113,12 +120,22 @@ const ENTRIES: &[Entry] = &[
     Entry {
         section: Section::MyAccount,
         group: Group::Money,
-        tab: Tab::Account,
+        tab: Some(Tab::Account),
         audience: Audience::Everybody,
         path: "/finance/me",
         label: "My account",
         icon: "wallet",
         key: 'a',
+    },
+    Entry {
+        section: Section::Operations,
+        group: Group::System,
+        tab: None,
+        audience: Audience::Administrators,
+        path: "/operations",
+        label: "Operations",
+        icon: "activity",
+        key: 'o',
     },
 ];
 
@@ -172,11 +189,11 @@ pub(super) fn tabs(roles: &[Role], current: Option<Section>) -> Vec<Link> {
     let current_tab = ENTRIES
         .iter()
         .find(|entry| Some(entry.section) == current)
-        .map(|entry| entry.tab);
+        .and_then(|entry| entry.tab);
     Tab::ALL
         .into_iter()
         .filter_map(|tab| {
-            let first = visible(roles).find(|entry| entry.tab == tab)?;
+            let first = visible(roles).find(|entry| entry.tab == Some(tab))?;
             let href = match tab {
                 Tab::Tasks => home(roles),
                 Tab::Account => first.path,
@@ -238,6 +255,10 @@ mod tests {
         assert_eq!(
             labels(&[Role::Manager, Role::Employee]),
             ["Tasks", "My account"]
+        );
+        assert_eq!(
+            labels(&[Role::Administrator]),
+            ["Tasks", "My account", "Operations"]
         );
         assert_eq!(home(&[Role::Accountant]), "/tasks/mine");
         assert_eq!(home(&[Role::Administrator, Role::Employee]), "/tasks");

@@ -12,6 +12,7 @@ use platform::{
     db::DatabaseConfig,
     fetch, inbox,
     lifecycle::Lifecycle,
+    operations::heartbeat::{self, Heart},
     peer::PeerClient,
     people::{self, PeopleHandler, UserFetcher},
     rabbit::Broker,
@@ -59,6 +60,13 @@ pub(crate) fn spawn_all(lifecycle: &Lifecycle, jobs: Jobs) -> anyhow::Result<()>
         Arc::clone(&watch),
     );
     consumer::spawn(lifecycle, &context, people);
+    let heart = Heart {
+        db: db.clone(),
+        sources: sources.clone(),
+        broker: jobs.broker,
+        peers: vec![jobs.users.clone()],
+    };
+    heartbeat::spawn(lifecycle, heart);
     let users = Arc::new(jobs.users);
     let fetcher = UserFetcher::new(Arc::clone(&users), sources.clone(), watch);
     fetch::spawn(

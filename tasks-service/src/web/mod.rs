@@ -16,6 +16,7 @@ use axum::{
 };
 use platform::{
     auth, http,
+    operations::{self, web::Operations},
     routes::Routes,
     ui::{self, Frame, PageProblem, Visit},
 };
@@ -23,8 +24,12 @@ use platform::{
 use self::visitor::Visitor;
 use crate::state::{BASE, PageState};
 
-/// Everything below `/tasks`, with the content policy of its pages.
-pub fn router(state: PageState, content_security_policy: HeaderValue) -> Routes {
+/// Everything below `/tasks` and `/operations`, with the content policy of its pages.
+pub fn router(
+    state: PageState,
+    operations: Operations,
+    content_security_policy: HeaderValue,
+) -> Routes {
     let pages = Routes::new()
         .route("/", get(board::all).post(file::create))
         .route("/home", get(home))
@@ -46,6 +51,7 @@ pub fn router(state: PageState, content_security_policy: HeaderValue) -> Routes 
     let router = Routes::new()
         .nest(BASE, pages.merge(auth::web::router(state.auth)))
         .route("/tasks/", get(|| async { Redirect::permanent(BASE) }))
+        .merge(operations::web::router(operations))
         .merge(ui::assets::router(BASE))
         .fallback(nothing)
         .layer(middleware::from_fn(ui::forget_shown_toast));
@@ -61,7 +67,7 @@ async fn home(visitor: Visitor) -> Redirect {
     Redirect::to(ui::home(&roles))
 }
 
-/// Outside of `/tasks` there is nothing, whoever asks.
+/// Outside of these there is nothing, whoever asks.
 async fn nothing(visit: Visit) -> Response {
     let frame = Frame::new(BASE, visit.theme);
     PageProblem::not_found().plain(frame, BASE).into_response()
