@@ -7,12 +7,14 @@ use platform::{
     auth::{Issuer, WebAuth, session::EndSessions},
     consumer::{self, ConsumerContext, ConsumerOptions},
     db::DatabaseConfig,
-    fetch, inbox,
+    fetch,
     lifecycle::Lifecycle,
+    monitor::{self, Monitor},
     operations::heartbeat::{self, Heart},
     outbox::OutboxSignal,
     peer::PeerClient,
     people::{self, PeopleHandler, UserFetcher},
+    prune,
     rabbit::Broker,
     relay,
     signal::Signal,
@@ -21,7 +23,10 @@ use platform::{
 use sea_orm::DatabaseConnection;
 
 use crate::{
-    app::{billing::Billing, task_cache::TaskFetcher},
+    app::{
+        billing::Billing,
+        task_cache::{self, TaskFetcher},
+    },
     messaging::consume::TaskConsumer,
 };
 
@@ -65,6 +70,14 @@ pub(crate) fn spawn_all(lifecycle: &Lifecycle, jobs: Jobs) -> anyhow::Result<()>
     };
     heartbeat::spawn(lifecycle, heart);
 
+    let monitor = Monitor {
+        db: db.clone(),
+        broker: jobs.broker.clone(),
+        sources: sources.clone(),
+        kinds: &[task_cache::KIND, people::KIND],
+    };
+    monitor::spawn(lifecycle, monitor);
+
     let context = ConsumerContext {
         broker: jobs.broker,
         db: db.clone(),
@@ -93,7 +106,7 @@ pub(crate) fn spawn_all(lifecycle: &Lifecycle, jobs: Jobs) -> anyhow::Result<()>
     fetch::spawn(lifecycle, db_of_fetch, sources.clone(), fetches, fetcher);
     people::spawn_reconciliation(lifecycle, db.clone(), sources.clone(), users, user_fetches);
 
-    inbox::spawn_prune(lifecycle, db, sources);
+    prune::spawn(lifecycle, db, sources);
     jobs.auth.spawn_housekeeping(lifecycle);
     jobs.issuer.spawn_refresh(lifecycle);
     Ok(())

@@ -8,6 +8,7 @@ pub mod admin;
 pub mod api;
 mod config;
 mod examine;
+mod monitor;
 mod program;
 pub mod store;
 pub mod sync;

@@ -11,7 +11,9 @@ use platform::{
     http::{self, ListenConfig},
     leader::Candidate,
     lifecycle::Lifecycle,
+    monitor::Monitor,
     outbox::OutboxSignal,
+    prune,
     rabbit::{self, Broker},
     relay,
     sources::Sources,
@@ -23,7 +25,7 @@ use crate::{
     admin::AdminClient,
     api::{self, ApiState},
     config::{Config, DEFAULTS},
-    examine,
+    examine, monitor,
     sync::Syncer,
 };
 
@@ -47,7 +49,9 @@ impl Program for AuthBridge {
     async fn serve(config: Config, lifecycle: Lifecycle) -> anyhow::Result<()> {
         let parts = Parts::init(config, lifecycle).await?;
         parts.issuer.spawn_refresh(&parts.lifecycle);
-        let outbox = parts.spawn_relay()?;
+        let broker = Broker::try_new(&parts.config.broker, Publisher::Auth, &parts.sources)?;
+        let outbox = parts.spawn_relay(&broker)?;
+        parts.spawn_housekeeping(broker);
         parts.spawn_sync(outbox)?;
         parts.serve_api().await
     }
@@ -87,17 +91,29 @@ impl Parts {
         })
     }
 
-    fn spawn_relay(&self) -> anyhow::Result<OutboxSignal> {
-        let broker = Broker::try_new(&self.config.broker, Publisher::Auth, &self.sources)?;
+    fn spawn_relay(&self, broker: &Broker) -> anyhow::Result<OutboxSignal> {
         let outbox = OutboxSignal::new();
         relay::spawn(
             &self.lifecycle,
             &self.config.database,
-            &broker,
+            broker,
             &self.sources,
             outbox.clone(),
         )?;
         Ok(outbox)
+    }
+
+    fn spawn_housekeeping(&self, broker: Broker) {
+        let (lifecycle, db, sources) = (&self.lifecycle, &self.db, &self.sources);
+        let monitor = Monitor {
+            db: db.clone(),
+            broker,
+            sources: sources.clone(),
+            kinds: &[],
+        };
+        platform::monitor::spawn(lifecycle, monitor);
+        prune::spawn(lifecycle, db.clone(), sources.clone());
+        monitor::spawn(lifecycle, db.clone(), sources.clone());
     }
 
     fn spawn_sync(&self, outbox: OutboxSignal) -> anyhow::Result<()> {

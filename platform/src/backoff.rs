@@ -2,39 +2,44 @@
 
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use rand::{RngExt, rngs::StdRng};
 
 /// Doubles its pause up to a limit; each pause is drawn from the upper half of its range.
 #[derive(Debug)]
 pub struct Backoff {
-    shortest: Duration,
+    shape: ExponentialBuilder,
+    pauses: ExponentialBackoff,
     longest: Duration,
-    next: Duration,
     rng: StdRng,
 }
 
 impl Backoff {
     /// Starts with a pause of up to `shortest`.
     #[must_use]
-    pub fn new(shortest: Duration, longest: Duration, rng: StdRng) -> Self {
+    pub fn new(shortest: Duration, longest: Duration, mut rng: StdRng) -> Self {
+        // The jitter adds up to the pause itself, so the halves are what it starts from.
+        let shape = ExponentialBuilder::new()
+            .with_min_delay(shortest / 2)
+            .with_max_delay(longest / 2)
+            .without_max_times()
+            .with_jitter();
         Self {
-            shortest,
+            pauses: shape.with_jitter_seed(rng.random()).build(),
+            shape,
             longest,
-            next: shortest,
             rng,
         }
     }
 
     /// The pause after one more failure.
     pub fn next_pause(&mut self) -> Duration {
-        let ceiling = self.next;
-        self.next = (ceiling * 2).min(self.longest);
-        self.rng.random_range(ceiling / 2..=ceiling)
+        self.pauses.next().unwrap_or(self.longest)
     }
 
     /// Starts over after a success.
     pub fn reset(&mut self) {
-        self.next = self.shortest;
+        self.pauses = self.shape.with_jitter_seed(self.rng.random()).build();
     }
 }
 

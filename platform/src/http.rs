@@ -11,11 +11,18 @@ use axum::{
 };
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 use serde::Deserialize;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::Instant};
 use tower_http::{catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer};
 use tracing::Instrument;
 
-use crate::{lifecycle::Lifecycle, metrics, problem::Problem, routes::Routes, sources::Sources};
+use crate::{
+    lifecycle::Lifecycle,
+    metrics,
+    problem::Problem,
+    routes::Routes,
+    sources::Sources,
+    trace::{TRACEPARENT, TraceContext},
+};
 
 /// The largest body of a request, in bytes; a description of 10,000 characters fits in any script.
 const MAX_BODY: usize = 256 * 1024;
@@ -91,32 +98,55 @@ fn answer_panic(_panic: Box<dyn std::any::Any + Send>) -> Response {
     Problem::internal().into_response()
 }
 
-/// Gives the request an id, and writes one log line when it is answered.
+/// Gives the request an id and its place in a trace, counts it, and writes one log line when it is
+/// answered.
 async fn observe(State(sources): State<Sources>, mut request: Request, next: Next) -> Response {
     let id = sources.new_id().to_string();
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
-    let span =
-        tracing::info_span!("http.request", method = %request.method(), route, request.id = id);
+    let parent = request.headers().get(TRACEPARENT);
+    let trace = TraceContext::continuing(parent.and_then(|value| value.to_str().ok()), &sources);
+    let span = tracing::info_span!(
+        "http.request",
+        method = %request.method(),
+        route,
+        request.id = id,
+        trace_id = trace.trace_id(),
+    );
     request.extensions_mut().insert(RequestId(id.clone()));
-    let began = sources.now();
-    let mut response = next.run(request).instrument(span.clone()).await;
-    let took = (sources.now() - began)
-        .num_microseconds()
-        .unwrap_or_default();
+    let began = Instant::now();
+    let answering = trace.scope(next.run(request));
+    let mut response = answering.instrument(span.clone()).await;
+    let took = began.elapsed();
     let status = response.status();
+    count(route, status, took);
+    let micros = took.as_micros();
     let _entered = span.enter();
     if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
-        tracing::error!(status = status.as_u16(), micros = took, "answered");
+        tracing::error!(status = status.as_u16(), micros, "answered");
     } else {
-        tracing::info!(status = status.as_u16(), micros = took, "answered");
+        tracing::info!(status = status.as_u16(), micros, "answered");
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response
+}
+
+/// Routes are the patterns of the router, so their number is known.
+fn count(route: String, status: StatusCode, took: Duration) {
+    let class = match status.as_u16() {
+        100..=199 => "1xx",
+        200..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        _ => "5xx",
+    };
+    let requests = ::metrics::counter!("task_exchange_http_requests_total", "route" => route.clone(), "status" => class);
+    requests.increment(1);
+    ::metrics::histogram!("task_exchange_http_request_seconds", "route" => route).record(took);
 }
 
 /// Routes for the platform that runs the process: `/health/live`, `/health/ready` and `/metrics`.

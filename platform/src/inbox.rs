@@ -14,16 +14,13 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::{lifecycle::Lifecycle, sources::Sources};
+use crate::prune::{BATCH, Removed, Then};
 
 /// How long a row is kept: longer than any message can be on its way.
 const KEPT: Duration = Duration::from_hours(14 * 24);
 
-/// The pause between two clean-ups.
-const PRUNE_PAUSE: Duration = Duration::from_hours(1);
-
-/// Rows removed in one transaction, so that no clean-up holds the table up.
-const PRUNE_ROWS: i64 = 10_000;
+/// The table.
+pub const TABLE: &str = "inbox";
 
 /// A message as the inbox knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,41 +129,60 @@ async fn stored(
         .collect())
 }
 
-/// Removes old rows now and then; every replica may do it.
-pub fn spawn_prune(lifecycle: &Lifecycle, db: DatabaseConnection, sources: Sources) {
-    let stopping = lifecycle.stopping();
-    lifecycle.spawn("inbox clean-up", async move {
-        loop {
-            match prune(&db, sources.now() - KEPT).await {
-                Ok(0) => {}
-                Ok(rows) => tracing::info!(rows, "old inbox rows were removed"),
-                Err(error) => tracing::warn!(%error, "the inbox cannot be cleaned up"),
-            }
-            tokio::select! {
-                () = tokio::time::sleep(PRUNE_PAUSE) => {}
-                () = stopping.cancelled() => return,
-            }
-        }
-    });
-}
-
-/// Removes rows received before `cutoff`, a part at a time, and returns how many.
+/// Removes what was received longer ago than rows are kept, and answers how much it was.
+///
+/// It goes by id, not by time of receipt: ids of ours are UUIDv7, so old rows lie side by side at the
+/// left edge of the primary key, and each batch begins where the one before ended instead of wading
+/// through what that one removed.
 ///
 /// # Errors
-/// Those of the database.
-pub async fn prune(db: &DatabaseConnection, cutoff: DateTime<Utc>) -> Result<u64, DbErr> {
-    let sql = "DELETE FROM inbox WHERE ctid = ANY(ARRAY(SELECT ctid FROM inbox \
-               WHERE received_at < $1 LIMIT $2))";
-    let mut removed = 0;
+/// Those of the database; what was removed stays removed.
+pub async fn prune(db: &DatabaseConnection, now: DateTime<Utc>) -> Result<u64, DbErr> {
+    let cutoff = now - KEPT;
+    let old = prune_ids(db, (Uuid::nil(), first_id_of(cutoff)), cutoff).await?;
+    // Ids of foreign publishers that are no UUIDv7 read as times anywhere, mostly far ahead.
+    let foreign = prune_ids(db, (first_id_of(now + KEPT), Uuid::max()), cutoff).await?;
+    Ok(old + foreign)
+}
+
+/// Removes what was received before `cutoff` among the ids of a range.
+async fn prune_ids(
+    db: &DatabaseConnection,
+    (first, last): (Uuid, Uuid),
+    cutoff: DateTime<Utc>,
+) -> Result<u64, DbErr> {
+    let sql = "WITH old AS (SELECT message_id, consumer FROM inbox \
+               WHERE message_id >= $1 AND message_id <= $2 AND received_at < $3 \
+               ORDER BY message_id LIMIT $4), \
+               gone AS (DELETE FROM inbox i USING old o \
+               WHERE i.message_id = o.message_id AND i.consumer = o.consumer) \
+               SELECT count(*) AS rows, (array_agg(message_id ORDER BY message_id DESC))[1] AS last \
+               FROM old";
+    let mut removed = Removed::from(TABLE);
+    let mut first = first;
     loop {
-        let values = [cutoff.into(), PRUNE_ROWS.into()];
+        let values = [first.into(), last.into(), cutoff.into(), BATCH.into()];
         let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-        let rows = db.execute_raw(statement).await?.rows_affected();
-        removed += rows;
-        if rows == 0 {
-            return Ok(removed);
+        let batch = Batch::find_by_statement(statement).one(db).await?;
+        let batch = batch.unwrap_or_default();
+        first = batch.last.unwrap_or(first);
+        let rows = u64::try_from(batch.rows).unwrap_or_default();
+        if removed.batch(rows) == Then::Done {
+            return Ok(removed.rows());
         }
     }
+}
+
+#[derive(Debug, Default, FromQueryResult)]
+struct Batch {
+    rows: i64,
+    last: Option<Uuid>,
+}
+
+/// The lowest UUIDv7 of a millisecond (RFC 9562 section 5.7).
+fn first_id_of(at: DateTime<Utc>) -> Uuid {
+    let millis = u128::try_from(at.timestamp_millis()).unwrap_or_default();
+    Uuid::from_u128(millis << 80)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::{signal::Signal, sources::Sources};
+use crate::{signal::Signal, sources::Sources, trace::TraceContext};
 
 /// Wakes the relay of this process after a commit; replicas look by themselves.
 pub type OutboxSignal = Signal;
@@ -22,30 +22,26 @@ pub struct OutboxMessage {
     routing_key: &'static str,
     entity_id: Uuid,
     occurred_at: DateTime<Utc>,
-    traceparent: Option<String>,
+    traceparent: TraceContext,
     /// The JSON, or why there is none; reported by [`append`], so that building stays infallible.
     body: Result<String, String>,
 }
 
 impl OutboxMessage {
-    /// Gives a message its id and its JSON.
+    /// Gives a message its id and its JSON, as a step of the present request's or message's trace, or
+    /// of a trace of its own.
     #[must_use]
     pub fn new<M: Message>(sources: &Sources, message: &M) -> Self {
+        let message_id = sources.new_id();
         Self {
-            message_id: sources.new_id(),
+            message_id,
             routing_key: M::KEY,
             entity_id: message.entity_id(),
             occurred_at: message.timestamp(),
-            traceparent: None,
+            traceparent: TraceContext::of_record(message.entity_id())
+                .unwrap_or_else(|| TraceContext::root(message_id)),
             body: serde_json::to_string(message).map_err(|error| error.to_string()),
         }
-    }
-
-    /// Continues the trace of the command that caused the message (W3C Trace Context).
-    #[must_use]
-    pub fn with_traceparent(mut self, traceparent: impl Into<String>) -> Self {
-        self.traceparent = Some(traceparent.into());
-        self
     }
 
     /// The id that the message will carry.
@@ -90,7 +86,7 @@ pub fn insert_if_sql(first: usize, condition: &str) -> String {
     format!(
         "INSERT INTO outbox (message_id, exchange, routing_key, entity_id, schema_version, \
          occurred_at, traceparent, body) \
-         SELECT m.id, m.exchange, m.key, m.entity, {SCHEMA_VERSION}, m.at, nullif(m.trace, ''), m.body \
+         SELECT m.id, m.exchange, m.key, m.entity, {SCHEMA_VERSION}, m.at, m.trace, m.body \
          FROM unnest(${ids}::uuid[], ${exchanges}::text[], ${keys}::text[], ${entities}::uuid[], \
          ${times}::timestamptz[], ${traces}::text[], ${bodies}::text[]) \
          WITH ORDINALITY AS m(id, exchange, key, entity, at, trace, body, n) \
@@ -120,7 +116,7 @@ pub fn parameters(messages: &[OutboxMessage]) -> Result<Vec<Value>, DbErr> {
         text(|message| message.routing_key.to_owned()),
         id(|message| message.entity_id),
         times.into(),
-        text(|message| message.traceparent.clone().unwrap_or_default()),
+        text(|message| message.traceparent.to_string()),
         bodies.into(),
     ])
 }

@@ -6,8 +6,9 @@ use contracts::{
     topology::{ConsumerQueue, FINANCE_TASKS},
 };
 use platform::{
-    consumer::{BatchHandler, HandlerError, Incoming, Verdict},
+    consumer::{BatchHandler, HandlerError, Incoming, Verdict, traces},
     signal::Signal,
+    trace,
 };
 use sea_orm::DatabaseTransaction;
 
@@ -61,7 +62,10 @@ impl BatchHandler for TaskConsumer {
             .filter_map(|fact| fact.as_ref().ok())
             .copied()
             .collect();
-        let mut outcomes = self.billing.book(txn, &facts).await?.into_iter();
+        let booking = self.billing.book(txn, &facts);
+        let outcomes =
+            trace::scope_of_batch(traces(&read, messages, |fact| fact.task), booking).await?;
+        let mut outcomes = outcomes.into_iter();
         let verdict = |fact: Result<TaskFact, Verdict>| match fact {
             Err(unreadable) => Ok(unreadable),
             Ok(_) => outcomes

@@ -8,7 +8,10 @@ use platform::{
     sources::Sources,
 };
 use reqwest::StatusCode;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use url::Url;
 use uuid::Uuid;
 
@@ -76,19 +79,19 @@ impl AdminClient {
         subject: &'static str,
         path: &str,
     ) -> Result<Option<T>, KeycloakError> {
-        let realm = &self.realm;
-        match self
-            .peer
-            .get_json(&format!("/admin/realms/{realm}{path}"))
-            .await
-        {
-            Ok(answer) => Ok(Some(answer)),
-            Err(PeerError::NotFound) => Ok(None),
-            Err(PeerError::Refused { status }) if status == StatusCode::FORBIDDEN => {
-                Err(KeycloakError::Forbidden(subject))
-            }
-            Err(cause) => Err(KeycloakError::Unavailable { subject, cause }),
-        }
+        let answer = self.peer.get_json(&self.path(path)).await;
+        found(subject, answer)
+    }
+
+    fn path(&self, path: &str) -> String {
+        format!("/admin/realms/{}{path}", self.realm)
+    }
+
+    /// That the realm is there; what was true a second ago will do, and many ask at once.
+    async fn confirm_realm(&self) -> Result<(), KeycloakError> {
+        let answer = self.peer.get_recent(&self.path("")).await;
+        let realm: Option<IgnoredAny> = found("the realm", answer)?;
+        realm.map(drop).ok_or(KeycloakError::NoRealm)
     }
 
     /// Reads what a realm always has.
@@ -109,7 +112,7 @@ impl AdminClient {
     ) -> Result<Option<T>, KeycloakError> {
         let found = self.get(subject, path).await?;
         if found.is_none() {
-            self.settings().await?;
+            self.confirm_realm().await?;
         }
         Ok(found)
     }
@@ -143,6 +146,21 @@ impl Keycloak for AdminClient {
     async fn user_events(&self, query: EventQuery) -> Result<Vec<UserEvent>, KeycloakError> {
         self.get_part("user events", &events_path("/events", query))
             .await
+    }
+}
+
+/// An answer; none when there is no such thing.
+fn found<T>(
+    subject: &'static str,
+    answer: Result<T, PeerError>,
+) -> Result<Option<T>, KeycloakError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(PeerError::NotFound) => Ok(None),
+        Err(PeerError::Refused { status }) if status == StatusCode::FORBIDDEN => {
+            Err(KeycloakError::Forbidden(subject))
+        }
+        Err(cause) => Err(KeycloakError::Unavailable { subject, cause }),
     }
 }
 

@@ -106,6 +106,8 @@ impl<K: Keycloak> Syncer<K> {
         }
         let published = mirror::apply(&txn, &self.sources, observations).await?;
         state::commit(txn).await?;
+        let acted_upon = u64::try_from(events.len()).unwrap_or(u64::MAX);
+        metrics::counter!("task_exchange_bridge_events_total").increment(acted_upon);
         if published > 0 {
             tracing::info!(events = events.len(), published, "users changed");
             self.outbox.wake();

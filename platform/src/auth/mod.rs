@@ -6,6 +6,7 @@
 mod config;
 mod cookie;
 mod csrf;
+pub mod expiry;
 mod issuer;
 mod login;
 mod logout;

@@ -7,6 +7,7 @@ use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
 
 use super::{
     config::SessionLimits,
+    expiry,
     oidc::{LoggedIn, Oidc, OidcError},
     opaque::Opaque,
     person::Standing,
@@ -179,13 +180,16 @@ impl Sessions {
         Ok(ended.and_then(|sealed| self.seal.open(&id_hash, &sealed).ok()))
     }
 
-    /// Removes what has expired, now and then.
+    /// Removes what has expired and counts what has not, now and then.
     pub(super) async fn keep_tidy(&self) -> ! {
         loop {
-            match store::remove_expired(&self.db, self.sources.now()).await {
+            match expiry::remove_expired(&self.db, self.sources.now()).await {
                 Ok(0) => {}
-                Ok(removed) => tracing::info!(removed, "expired sessions were removed"),
+                Ok(removed) => tracing::info!(removed, "expired sessions and logins were removed"),
                 Err(error) => tracing::warn!(%error, "expired sessions stay for now"),
+            }
+            if let Err(error) = expiry::count_sessions(&self.db, self.sources.now()).await {
+                tracing::debug!(%error, "sessions cannot be counted");
             }
             tokio::time::sleep(HOUSEKEEPING).await;
         }

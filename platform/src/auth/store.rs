@@ -243,22 +243,3 @@ pub(super) async fn take_attempt(
         .one(db)
         .await
 }
-
-/// Removes what has expired, and says how many sessions that were.
-pub(super) async fn remove_expired(
-    db: &impl ConnectionTrait,
-    now: DateTime<Utc>,
-) -> Result<u64, DbErr> {
-    for sql in [
-        "DELETE FROM login_attempt WHERE expires_at <= $1",
-        "DELETE FROM spent_logout_token WHERE expires_at <= $1",
-    ] {
-        count(db, sql, [now.into()]).await?;
-    }
-    count(
-        db,
-        "DELETE FROM session WHERE expires_at <= $1",
-        [now.into()],
-    )
-    .await
-}

@@ -6,11 +6,13 @@ use contracts::topology::{ConsumerQueue, queues_exchange, retry_queue};
 use sea_orm::{DatabaseTransaction, TransactionTrait};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::{
     BatchHandler, ConsumerContext, HandlerError, Incoming, Verdict,
     bisect::{Apply, Attempt, bisect},
     retry::{NextStep, properties_of_retry},
+    seen::{Outcome, count, span, transaction_took},
     worker::{Interrupted, Process},
 };
 use crate::{
@@ -82,7 +84,10 @@ impl<H: BatchHandler> Apply for MessageProcessor<H> {
     async fn apply(&self, messages: &[Incoming]) -> Attempt<HandlerError, Interrupted> {
         let mut patience = self.patience();
         loop {
-            let outcome = timeout(TRANSACTION_LIMIT, self.apply_once(messages)).await;
+            let applying = self
+                .apply_once(messages)
+                .instrument(span(self.queue(), messages));
+            let outcome = timeout(TRANSACTION_LIMIT, applying).await;
             let silent = |_elapsed| Err(HandlerError::Unavailable("the database".to_owned()));
             let error = match outcome.unwrap_or_else(silent) {
                 Ok(()) => return Attempt::Done,
@@ -128,6 +133,7 @@ impl<H: BatchHandler> MessageProcessor<H> {
                 None => readable.push(message),
             }
         }
+        let began = Instant::now();
         let txn = self.context.db.begin().await?;
         let mut tally = Tally::default();
         let fresh = self.unseen(&txn, readable, &mut parking).await?;
@@ -138,6 +144,7 @@ impl<H: BatchHandler> MessageProcessor<H> {
         }
         self.park(&txn, &parking).await?;
         txn.commit().await?;
+        transaction_took(self.queue().name, began.elapsed());
         self.handler.committed();
         self.report(&tally, &parking);
         Ok(())
@@ -191,6 +198,10 @@ impl<H: BatchHandler> MessageProcessor<H> {
 
     fn report(&self, tally: &Tally, parking: &[Parking<'_>]) {
         let queue = self.queue().name;
+        count(queue, Outcome::Applied, tally.applied);
+        count(queue, Outcome::Ignored, tally.ignored);
+        count(queue, Outcome::Duplicate, tally.duplicates);
+        count(queue, Outcome::Parked, parking.len());
         tracing::debug!(
             queue,
             tally.applied,
@@ -273,6 +284,7 @@ impl<H: BatchHandler> MessageProcessor<H> {
         let (publisher, receipt) = published.ok_or(Interrupted::Stopping)??;
         self.publisher = Some(publisher);
         if receipt.is_complete() {
+            count(queue.name, Outcome::Retried, retries.len());
             Ok(())
         } else {
             Err(Interrupted::Unavailable("a retry queue".to_owned()))

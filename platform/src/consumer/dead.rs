@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     ConsumerContext, Incoming,
     batch::Patience,
+    seen::{Outcome, count},
     worker::{Interrupted, Process},
 };
 use crate::{
@@ -66,6 +67,7 @@ impl Process for DeadProcessor {
                 Err(error) => patience.pause(&error.into()).await?,
             }
         }
+        count(self.queue.name, Outcome::Parked, rows.len());
         tracing::warn!(
             queue = self.queue.name,
             messages = rows.len(),

@@ -10,6 +10,7 @@ use super::Verdict;
 use crate::{
     parked::{NewParked, ParkKind},
     rabbit::headers::{self, ORIGIN_KEY, PARKED_ID, RETRY_ATTEMPT},
+    trace::{TRACEPARENT, TraceContext},
 };
 
 const SCHEMA_VERSION_HEADER: &str = "schema_version";
@@ -82,6 +83,13 @@ impl Incoming {
             delivery_tag: delivery.delivery_tag,
             properties,
         }
+    }
+
+    /// The trace that its publisher named.
+    #[must_use]
+    pub fn trace(&self) -> Option<TraceContext> {
+        let headers = self.properties.headers().as_ref()?;
+        TraceContext::parse(&headers::text(headers, TRACEPARENT)?)
     }
 
     /// Reads the body.

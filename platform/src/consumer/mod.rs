@@ -10,6 +10,7 @@ mod bisect;
 mod dead;
 mod incoming;
 mod retry;
+mod seen;
 mod subscription;
 mod worker;
 
@@ -19,8 +20,9 @@ use std::{error::Error, future::Future, sync::Arc, time::Duration};
 
 use contracts::{DecodeError, topology::ConsumerQueue};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
+use uuid::Uuid;
 
-use crate::{db, lifecycle::Lifecycle, rabbit::Broker, sources::Sources};
+use crate::{db, lifecycle::Lifecycle, rabbit::Broker, sources::Sources, trace::TraceContext};
 
 /// Applies messages of one queue.
 pub trait BatchHandler: Send + Sync + 'static {
@@ -98,6 +100,18 @@ impl HandlerError {
     }
 }
 
+/// The trace in which each record was met: what a handler says of the record goes on with it.
+pub fn traces<E>(
+    read: &[Result<E, Verdict>],
+    messages: &[&Incoming],
+    record: impl Fn(&E) -> Uuid,
+) -> Vec<(Uuid, TraceContext)> {
+    let met = |(event, message): (&Result<E, Verdict>, &&Incoming)| {
+        Some((record(event.as_ref().ok()?), message.trace()?))
+    };
+    read.iter().zip(messages).filter_map(met).collect()
+}
+
 /// How large batches are and how patient consuming is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConsumerOptions {
@@ -137,6 +151,7 @@ pub struct ConsumerContext {
 /// process stops. Replicas may do the same at once.
 pub fn spawn<H: BatchHandler>(lifecycle: &Lifecycle, context: &ConsumerContext, handler: H) {
     let queue = handler.queue();
+    seen::announce(queue.name);
     let stopping = lifecycle.stopping();
     let handler = Arc::new(handler);
     let messages = batch::MessageProcessor::new(context.clone(), handler, stopping.clone());

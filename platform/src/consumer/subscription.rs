@@ -16,13 +16,15 @@ use crate::rabbit::{Link, LinkError};
 
 /// How many messages the broker hands out in advance.
 ///
-/// Small at first: a message that kills the process takes everything handed out with it towards the
-/// delivery limit, innocent or not.
+/// One at first: a message that kills the process takes everything handed out with it towards the
+/// delivery limit, innocent or not. It grows after good batches, but not while messages come that were
+/// delivered before, since the one that killed may be among them: then it stands alone and only it is
+/// counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Prefetch {
-    /// One message, to find out whether what was down is back.
+    /// One message: after a start, and to find out whether what was down is back.
     Probe,
-    /// A few, after a start.
+    /// A few.
     Careful,
     /// Two batches: one in the transaction, one on its way.
     Full(u16),
@@ -39,13 +41,15 @@ impl Prefetch {
         }
     }
 
-    /// The next larger one, after a batch of `handled` messages went well and showed that there are more.
-    pub(super) fn after_good_batch(self, handled: usize, full: u16) -> Option<Self> {
-        let filled = handled >= usize::from(self.messages());
+    /// The next larger one, after `batch` went well and showed that there are more, all of them new.
+    pub(super) fn after_good_batch(self, batch: &[Incoming], full: u16) -> Option<Self> {
+        let filled = batch.len() >= usize::from(self.messages());
+        let is_new = |message: &Incoming| !message.redelivered;
         match self {
-            Self::Probe if filled => Some(Self::Careful),
-            Self::Careful if filled => Some(Self::Full(full)),
-            Self::Probe | Self::Careful | Self::Full(_) => None,
+            Self::Full(_) => None,
+            _ if !filled || !batch.iter().all(is_new) => None,
+            Self::Probe => Some(Self::Careful),
+            Self::Careful => Some(Self::Full(full)),
         }
     }
 }
@@ -160,17 +164,37 @@ impl Subscription {
 
 #[cfg(test)]
 mod tests {
+    use contracts::identity::UserChanged;
+    use uuid::Uuid;
+
     use super::*;
+
+    fn batch(size: usize) -> Vec<Incoming> {
+        let body = UserChanged {
+            user_id: Uuid::nil(),
+            timestamp: chrono::DateTime::UNIX_EPOCH,
+        };
+        vec![Incoming::try_of(Uuid::nil(), &body).unwrap(); size]
+    }
 
     #[test]
     fn prefetch_grows_only_while_batches_are_full() {
         let full = Prefetch::Full(1000);
+        let grown = |prefetch: Prefetch, size| prefetch.after_good_batch(&batch(size), 1000);
+        assert_eq!(grown(Prefetch::Probe, 1), Some(Prefetch::Careful));
+        assert_eq!(grown(Prefetch::Careful, 9), None);
+        assert_eq!(grown(Prefetch::Careful, 10), Some(full));
+        assert_eq!(grown(full, 1000), None);
+    }
+
+    #[test]
+    fn prefetch_does_not_grow_while_messages_come_again() {
+        let mut messages = batch(10);
+        messages[3].redelivered = true;
+        assert_eq!(Prefetch::Careful.after_good_batch(&messages, 1000), None);
         assert_eq!(
-            Prefetch::Probe.after_good_batch(1, 1000),
-            Some(Prefetch::Careful)
+            Prefetch::Probe.after_good_batch(&messages[3..4], 1000),
+            None
         );
-        assert_eq!(Prefetch::Careful.after_good_batch(9, 1000), None);
-        assert_eq!(Prefetch::Careful.after_good_batch(10, 1000), Some(full));
-        assert_eq!(full.after_good_batch(1000, 1000), None);
     }
 }

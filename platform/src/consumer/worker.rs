@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ConsumerContext, ConsumerOptions, Incoming,
+    seen::Seen,
     subscription::{Next, Prefetch, Subscription},
 };
 use crate::{
@@ -80,6 +81,7 @@ pub(super) struct Worker {
     backoff: Backoff,
     activity: Activity,
     sources: Sources,
+    seen: Seen,
 }
 
 impl Worker {
@@ -91,6 +93,7 @@ impl Worker {
         let (shortest, longest) = (Duration::from_millis(100), Duration::from_secs(10));
         Self {
             link: context.broker.consuming().clone(),
+            seen: Seen::new(&queue),
             db: context.db.clone(),
             service: context.broker.service(),
             queue,
@@ -105,7 +108,7 @@ impl Worker {
     /// Runs until the process stops.
     pub(super) async fn run(mut self, mut processor: impl Process) {
         let stopping = self.stopping.clone();
-        let mut prefetch = Prefetch::Careful;
+        let mut prefetch = Prefetch::Probe;
         self.report(Phase::Connecting, None);
         loop {
             let opening = Subscription::open(&self.link, self.service, &self.queue, prefetch);
@@ -127,7 +130,7 @@ impl Worker {
                 }
                 Err(Over::Stopping) => return,
                 Err(Over::Lost(why)) => {
-                    prefetch = Prefetch::Careful;
+                    prefetch = Prefetch::Probe;
                     tracing::warn!(queue = self.queue, why, "subscribing again");
                     self.report(Phase::Connecting, Some(why));
                     self.pause().await
@@ -135,6 +138,7 @@ impl Worker {
                 Err(Over::Rest(why)) => {
                     prefetch = Prefetch::Probe;
                     tracing::warn!(queue = self.queue, why, "consuming rests");
+                    self.seen.paused();
                     self.report(Phase::Paused, Some(why));
                     self.rest().await
                 }
@@ -191,14 +195,16 @@ impl Worker {
                     return larger.ok_or_else(by_broker);
                 }
             };
+            self.seen.received(batch.len());
             processor.process(&batch).await?;
+            self.seen.resumed();
             if let Some(last) = batch.last() {
                 subscription.acknowledge(last.delivery_tag).await?;
             }
             self.backoff.reset();
             self.report(Phase::Consuming, None);
             if larger.is_none()
-                && let Some(prefetch) = subscription.prefetch.after_good_batch(batch.len(), full)
+                && let Some(prefetch) = subscription.prefetch.after_good_batch(&batch, full)
             {
                 subscription.wind_down().await?;
                 larger = Some(prefetch);

@@ -14,7 +14,9 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::{Answer, FetchError, Fetched, Fetcher, execute};
-use crate::{backoff::Backoff, lifecycle::Lifecycle, signal::Signal, sources::Sources};
+use crate::{
+    backoff::Backoff, lifecycle::Lifecycle, signal::Signal, sources::Sources, trace::TraceContext,
+};
 
 /// How long a process may work on a note before another one may take it; longer than any call.
 const LEASE: TimeDelta = TimeDelta::seconds(60);
@@ -72,6 +74,7 @@ struct Claimed {
     entity_id: Uuid,
     event_ts: DateTime<Utc>,
     attempts: i32,
+    traceparent: Option<String>,
 }
 
 /// A claimed note that stays, and why.
@@ -119,7 +122,13 @@ impl<F: Fetcher> Job<F> {
             return Ok(Progress::Idle);
         }
         let ids = claimed.iter().map(|note| note.entity_id).collect();
-        match self.fetcher.fetch(ids).await {
+        let fetching = self.fetcher.fetch(ids);
+        // Notes of one trace are fetched in it; a batch of several is the beginning of its own.
+        let fetched = match common_trace(&claimed) {
+            Some(trace) => trace.scope(fetching).await,
+            None => fetching.await,
+        };
+        match fetched {
             Ok(fetched) => {
                 let (answers, unanswered) = sort_out(claimed, fetched);
                 self.store(answers).await?;
@@ -161,7 +170,7 @@ impl<F: Fetcher> Job<F> {
                    SELECT kind, entity_id FROM fetch_pending WHERE kind = $1 AND next_at <= $2 \
                    ORDER BY attempts, next_at LIMIT $4 FOR UPDATE SKIP LOCKED) due \
                    WHERE p.kind = due.kind AND p.entity_id = due.entity_id \
-                   RETURNING p.entity_id, p.event_ts, p.attempts";
+                   RETURNING p.entity_id, p.event_ts, p.attempts, p.traceparent";
         let now = self.sources.now();
         let most = i64::try_from(self.batch).unwrap_or(i64::MAX);
         let values = [
@@ -236,6 +245,15 @@ async fn remove_notes<R: Sync>(
     rows.iter().map(|row| row.try_get_by_index(0)).collect()
 }
 
+/// The trace of all notes, if they have one in common.
+fn common_trace(claimed: &[Claimed]) -> Option<TraceContext> {
+    let trace = |note: &Claimed| TraceContext::parse(note.traceparent.as_deref()?);
+    let first = trace(claimed.first()?)?;
+    let is_common =
+        |note: &Claimed| trace(note).is_some_and(|other| other.trace_id() == first.trace_id());
+    claimed.iter().all(is_common).then_some(first)
+}
+
 /// Pairs the notes with the answers; what the owner passed over stays owed.
 fn sort_out<R>(claimed: Vec<Claimed>, fetched: Fetched<R>) -> (Vec<Answer<R>>, Vec<PutBack>) {
     let mut records: HashMap<Uuid, Option<R>> =
@@ -280,7 +298,22 @@ mod tests {
             entity_id: Uuid::from_u128(id),
             event_ts: DateTime::from_timestamp(i64::from(attempts), 0).unwrap(),
             attempts,
+            traceparent: None,
         }
+    }
+
+    #[test]
+    fn a_fetch_goes_on_with_a_trace_only_when_all_its_notes_have_it() {
+        let of = |trace: u128| {
+            let mut note = note(1, 0);
+            note.traceparent = Some(TraceContext::root(Uuid::from_u128(trace)).to_string());
+            note
+        };
+        let one = TraceContext::root(Uuid::from_u128(7));
+        assert_eq!(common_trace(&[of(7), of(7)]), Some(one));
+        assert_eq!(common_trace(&[of(7), of(8)]), None);
+        assert_eq!(common_trace(&[of(7), note(1, 0)]), None);
+        assert_eq!(common_trace(&[]), None);
     }
 
     #[test]

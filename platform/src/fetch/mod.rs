@@ -16,7 +16,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::{errors::explain, peer::PeerError};
+use crate::{errors::explain, peer::PeerError, trace::TraceContext};
 
 /// Fetches and stores one kind of record.
 pub trait Fetcher: Send + Sync + 'static {
@@ -112,15 +112,28 @@ pub async fn note(
     if owed.is_empty() {
         return Ok(());
     }
-    let sql = "INSERT INTO fetch_pending AS p (kind, entity_id, event_ts, next_at) \
-               SELECT $1, o.id, o.at, $2 FROM unnest($3::uuid[], $4::timestamptz[]) AS o(id, at) \
+    let sql = "INSERT INTO fetch_pending AS p (kind, entity_id, event_ts, next_at, noted_at, traceparent) \
+               SELECT $1, o.id, o.at, $2, $2, nullif(o.trace, '') \
+               FROM unnest($3::uuid[], $4::timestamptz[], $5::text[]) AS o(id, at, trace) \
                ORDER BY o.id \
                ON CONFLICT (kind, entity_id) DO UPDATE \
-               SET event_ts = excluded.event_ts, attempts = 0, next_at = excluded.next_at, last_error = NULL \
+               SET event_ts = excluded.event_ts, attempts = 0, next_at = excluded.next_at, \
+               last_error = NULL, traceparent = excluded.traceparent \
                WHERE p.event_ts < excluded.event_ts";
     let ids: Vec<Uuid> = owed.iter().map(|owed| owed.id).collect();
     let times: Vec<DateTime<Utc>> = owed.iter().map(|owed| owed.event_ts).collect();
-    let values = [kind.into(), now.into(), ids.into(), times.into()];
+    let trace = |owed: &Owed| {
+        let trace = TraceContext::of_record(owed.id);
+        trace.map_or_else(String::new, |trace| trace.to_string())
+    };
+    let traces: Vec<String> = owed.iter().map(trace).collect();
+    let values = [
+        kind.into(),
+        now.into(),
+        ids.into(),
+        times.into(),
+        traces.into(),
+    ];
     execute(txn, sql, values).await
 }
 
@@ -139,12 +152,12 @@ pub async fn forget(txn: &DatabaseTransaction, kind: &str, ids: Vec<Uuid>) -> Re
     execute(txn, sql, [kind.into(), ids.into()]).await
 }
 
-/// How many fetches of a kind are owed, and since when the oldest event waits.
+/// How many fetches of a kind are owed, and since when.
 #[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
 pub struct FetchBacklog {
     /// Notes.
     pub waiting: i64,
-    /// The oldest event among them.
+    /// Since when the first of them is owed.
     pub oldest: Option<DateTime<Utc>>,
 }
 
@@ -154,7 +167,7 @@ pub struct FetchBacklog {
 /// Those of the database.
 pub async fn backlog(db: &impl ConnectionTrait, kind: &str) -> Result<FetchBacklog, DbErr> {
     let sql =
-        "SELECT count(*) AS waiting, min(event_ts) AS oldest FROM fetch_pending WHERE kind = $1";
+        "SELECT count(*) AS waiting, min(noted_at) AS oldest FROM fetch_pending WHERE kind = $1";
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [kind.into()]);
     let row = FetchBacklog::find_by_statement(statement).one(db).await?;
     row.ok_or_else(|| DbErr::RecordNotFound("the backlog of fetches".to_owned()))

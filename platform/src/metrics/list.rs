@@ -222,6 +222,23 @@ pub const METRICS: &[Metric] = &[
         &["peer"],
         "State of the breaker: 0 closed, 1 one probe under way, 2 open.",
     ),
+    Metric::counter(
+        "task_exchange_bridge_events_total",
+        &[],
+        "Events of Keycloak that the auth bridge acted upon.",
+    ),
+    Metric::gauge(
+        "task_exchange_bridge_lag_seconds",
+        &[],
+        "Age of the moment at which the copy of users last matched Keycloak.",
+    )
+    .in_seconds(),
+    Metric::gauge(
+        "task_exchange_bridge_compared_seconds",
+        &[],
+        "Time since the last full comparison with Keycloak ended.",
+    )
+    .in_seconds(),
     Metric::gauge(
         "task_exchange_sessions",
         &[],

@@ -6,9 +6,21 @@ mod resolve;
 pub use read::{Cause, ParkedCount, ParkedMessage, ParkedRow, cause, causes, count, find, page};
 pub use resolve::{ResolveError, Resolved, Selection, discard, retry, retry_edited};
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
 use uuid::Uuid;
+
+use crate::prune::Kept;
+
+/// What people decided on is kept for a while, to look it up; what waits for them stays.
+pub const KEPT: Kept = Kept {
+    table: "parked_message",
+    time: Duration::from_hours(90 * 24),
+    sql: "DELETE FROM parked_message WHERE id IN (SELECT id FROM parked_message \
+          WHERE state <> 'parked' AND resolved_at < $1 ORDER BY resolved_at LIMIT $2)",
+};
 
 /// Why a message is parked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -26,6 +26,7 @@ const PROBE_PAUSE: Duration = Duration::from_secs(1);
 /// Watches the answers of one peer.
 #[derive(Debug)]
 pub(super) struct Breaker {
+    peer: &'static str,
     state: Mutex<State>,
     changed: Notify,
 }
@@ -72,8 +73,10 @@ impl Recent {
 }
 
 impl Breaker {
-    pub(super) fn new(sources: &Sources) -> Self {
+    pub(super) fn new(peer: &'static str, sources: &Sources) -> Self {
+        show(peer, 0);
         Self {
+            peer,
             state: Mutex::new(State {
                 phase: Phase::Closed(Recent::default()),
                 pauses: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE, sources.rng()),
@@ -90,6 +93,7 @@ impl Breaker {
         }
         if matches!(state.phase, Phase::Open(_)) {
             state.phase = Phase::Probing;
+            show(self.peer, 1);
         }
         Ok(Permit {
             breaker: Some(self),
@@ -129,7 +133,8 @@ impl Breaker {
             Phase::Probing => {
                 state.phase = Phase::Closed(Recent::default());
                 state.pauses.reset();
-                tracing::info!("the peer answers again");
+                show(self.peer, 0);
+                tracing::info!(peer = self.peer, "the peer answers again");
                 self.changed.notify_waiters();
             }
             // An answer to a call from before the opening changes nothing.
@@ -149,8 +154,13 @@ impl Breaker {
         };
         if opens {
             let pause = state.pauses.next_pause();
-            tracing::warn!(?pause, "the peer keeps failing and is left alone");
+            tracing::warn!(
+                peer = self.peer,
+                ?pause,
+                "the peer keeps failing and is left alone"
+            );
             state.phase = Phase::Open(Instant::now() + pause);
+            show(self.peer, 2);
         }
     }
 
@@ -159,6 +169,7 @@ impl Breaker {
         let mut state = self.lock();
         if matches!(state.phase, Phase::Probing) {
             state.phase = Phase::Open(Instant::now());
+            show(self.peer, 2);
             self.changed.notify_waiters();
         }
     }
@@ -166,6 +177,11 @@ impl Breaker {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Tells the metrics: 0 closed, 1 probing, 2 open; called under the lock, so that the last word holds.
+fn show(peer: &'static str, state: u8) {
+    metrics::gauge!("task_exchange_peer_breaker", "peer" => peer).set(state);
 }
 
 impl State {
@@ -215,7 +231,7 @@ mod tests {
     use super::*;
 
     fn breaker() -> Breaker {
-        Breaker::new(&Sources::system())
+        Breaker::new("peer", &Sources::system())
     }
 
     fn open(breaker: &Breaker) {

@@ -1,13 +1,13 @@
 //! Why a call to another service gave no answer, sorted by what the caller should do.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use reqwest::StatusCode;
 
 use crate::auth::TokenUnavailable;
 
 /// A call that failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum PeerError {
     /// 404: a final answer. The record is not created, or is marked deleted.
     #[error("the peer knows no such record")]
@@ -38,7 +38,7 @@ pub enum PeerError {
     },
     /// No connection, or it broke before the whole answer had come.
     #[error("the peer cannot be reached")]
-    Unreachable(#[source] reqwest::Error),
+    Unreachable(#[source] Arc<reqwest::Error>),
     /// The deadline passed while the peer had the call.
     #[error("the peer did not answer in time")]
     Deadline,
@@ -54,15 +54,21 @@ pub enum PeerError {
     /// The answer is larger than any answer of a peer.
     #[error("the answer is too large")]
     TooLarge,
+    /// The answer is of another kind than any answer of a peer: a proxy's page, for one.
+    #[error("the answer is no JSON but {content_type}")]
+    NotJson {
+        /// What it says it is.
+        content_type: String,
+    },
     /// The answer is not what the contract says.
     #[error("the answer cannot be read")]
-    Garbled(#[source] serde_json::Error),
+    Garbled(#[source] Arc<serde_json::Error>),
     /// The call itself cannot be written down.
     #[error("the call cannot be written")]
-    Unwritable(#[source] serde_json::Error),
+    Unwritable(#[source] Arc<serde_json::Error>),
     /// No token for the call.
     #[error("there is no token for the call")]
-    Token(#[source] TokenUnavailable),
+    Token(#[source] Arc<TokenUnavailable>),
 }
 
 impl PeerError {
@@ -91,8 +97,29 @@ impl PeerError {
     pub(super) fn is_failure_of_the_peer(&self) -> bool {
         matches!(
             self,
-            Self::Unavailable { .. } | Self::Failed { .. } | Self::Unreachable(_) | Self::Deadline
+            Self::Unavailable { .. }
+                | Self::Failed { .. }
+                | Self::Unreachable(_)
+                | Self::Deadline
+                | Self::NotJson { .. }
         )
+    }
+
+    /// The word for it in metrics.
+    pub(super) fn outcome(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::Refused { .. } | Self::Unwritable(_) => "refused",
+            Self::Throttled { .. } => "throttled",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Failed { .. } => "failed",
+            Self::Unreachable(_) => "unreachable",
+            Self::Deadline => "deadline",
+            Self::Busy => "busy",
+            Self::Open { .. } => "open",
+            Self::TooLarge | Self::NotJson { .. } | Self::Garbled(_) => "garbled",
+            Self::Token(_) => "token",
+        }
     }
 
     pub(super) fn is_unauthorized(&self) -> bool {

@@ -15,10 +15,11 @@ use super::{
     fold::{Happening, UserEvent, fold},
 };
 use crate::{
-    consumer::{BatchHandler, HandlerError, Incoming, Verdict},
+    consumer::{BatchHandler, HandlerError, Incoming, Verdict, traces},
     fetch::{self, Owed},
     signal::Signal,
     sources::Sources,
+    trace,
 };
 
 /// Reads the users' queue of a service.
@@ -74,7 +75,8 @@ impl<R: PeopleReaction> BatchHandler for PeopleHandler<R> {
             .into_iter()
             .map(|(id, event_ts)| Owed { id, event_ts })
             .collect();
-        fetch::note(txn, KIND, &owed, self.sources.now()).await?;
+        let noting = fetch::note(txn, KIND, &owed, self.sources.now());
+        trace::scope_of_batch(traces(&events, messages, |event| event.user_id), noting).await?;
 
         let deletions = changes.iter().map(|change| change.after.user_id);
         let applied: HashSet<Uuid> = owed.iter().map(|owed| owed.id).chain(deletions).collect();

@@ -78,6 +78,7 @@ pub fn spawn(
         stopping: lifecycle.stopping(),
         backoff: Backoff::new(shortest, longest, sources.rng()),
     };
+    metrics::gauge!("task_exchange_relay_leads").set(0);
     lifecycle.spawn("relay", relay.run());
     Ok(())
 }
@@ -105,6 +106,7 @@ impl Relay {
             let outcome = match pipeline {
                 Ok(pipeline) => {
                     tracing::info!("this process relays the outbox");
+                    let _leading = Leading::begin();
                     tokio::select! {
                         outcome = pipeline.run(&self.signal, &stopping) => outcome,
                         () = last_pass_is_over(&stopping) => return,
@@ -139,6 +141,22 @@ impl Relay {
             self.sources.clone(),
             self.activity.clone(),
         ))
+    }
+}
+
+/// Tells the metrics that this process leads, for as long as it exists.
+struct Leading;
+
+impl Leading {
+    fn begin() -> Self {
+        metrics::gauge!("task_exchange_relay_leads").set(1);
+        Self
+    }
+}
+
+impl Drop for Leading {
+    fn drop(&mut self) {
+        metrics::gauge!("task_exchange_relay_leads").set(0);
     }
 }
 

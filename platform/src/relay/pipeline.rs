@@ -119,6 +119,7 @@ impl Pipeline {
         );
         let settled = std::mem::take(&mut self.settled);
         self.activity.sent(settled.done.len());
+        count("task_exchange_relay_published_total", leaving.len());
         let publishing = publish(&mut self.publisher, &leaving, self.sent.take());
         let reading = async {
             // Before a sweep nothing may be under way, or it would be read and sent twice.
@@ -143,6 +144,14 @@ impl Pipeline {
         });
         if let Some((rows, receipt)) = confirmed {
             self.settled = self.settling.confirm(rows, receipt, followed);
+            count(
+                "task_exchange_relay_confirmed_total",
+                self.settled.done.len(),
+            );
+            count(
+                "task_exchange_relay_refused_total",
+                self.settled.refused.len(),
+            );
             let refused = self.settled.refused.iter();
             self.held.extend(refused.map(|refused| refused.entity_id));
         }
@@ -153,6 +162,10 @@ impl Pipeline {
         }
         Ok(())
     }
+}
+
+fn count(metric: &'static str, messages: usize) {
+    metrics::counter!(metric).increment(u64::try_from(messages).unwrap_or(u64::MAX));
 }
 
 /// Sends a batch and then waits for the confirms of the one before.

@@ -10,11 +10,13 @@ use platform::{
     auth::{Issuer, MachineAuth, WebAuth},
     consumer::{self, ConsumerContext, ConsumerOptions},
     db::DatabaseConfig,
-    fetch, inbox,
+    fetch,
     lifecycle::Lifecycle,
+    monitor::{self, Monitor},
     operations::heartbeat::{self, Heart},
     peer::PeerClient,
     people::{self, PeopleHandler, UserFetcher},
+    prune,
     rabbit::Broker,
     relay,
     signal::Signal,
@@ -42,6 +44,14 @@ pub(crate) fn spawn_all(lifecycle: &Lifecycle, jobs: Jobs) -> anyhow::Result<()>
     let App { db, sources, .. } = &jobs.app;
     let outbox = jobs.app.outbox.clone();
     relay::spawn(lifecycle, &jobs.database, &jobs.broker, sources, outbox)?;
+
+    let monitor = Monitor {
+        db: db.clone(),
+        broker: jobs.broker.clone(),
+        sources: sources.clone(),
+        kinds: &[people::KIND],
+    };
+    monitor::spawn(lifecycle, monitor);
 
     let context = ConsumerContext {
         broker: jobs.broker.clone(),
@@ -79,7 +89,7 @@ pub(crate) fn spawn_all(lifecycle: &Lifecycle, jobs: Jobs) -> anyhow::Result<()>
     people::spawn_reconciliation(lifecycle, db.clone(), sources.clone(), users, fetches);
 
     redraw::spawn(lifecycle, jobs.app.clone());
-    inbox::spawn_prune(lifecycle, db.clone(), sources.clone());
+    prune::spawn(lifecycle, db.clone(), sources.clone());
     jobs.auth.spawn_housekeeping(lifecycle);
     jobs.machines.spawn_housekeeping(lifecycle);
     jobs.issuer.spawn_refresh(lifecycle);
