@@ -39,6 +39,7 @@ struct Description {
     clients: BTreeMap<&'static str, String>,
     pids: BTreeMap<&'static str, i32>,
     people: Vec<Person>,
+    logs: PathBuf,
     services: BTreeMap<&'static str, ServiceProgram>,
 }
 
@@ -86,6 +87,7 @@ pub(crate) fn write(environment: &Environment) -> Result<()> {
             .filter_map(|part| Some((part.name(), process::running(environment, part.name())?.pid)))
             .collect(),
         people: realm::people(environment)?,
+        logs: environment.logs(),
         services: services(environment)?,
     };
     files::write(

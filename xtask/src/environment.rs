@@ -134,7 +134,12 @@ impl Environment {
 
     /// What a part or a helper printed.
     pub(crate) fn log(&self, name: &str) -> PathBuf {
-        self.folder().join("logs").join(format!("{name}.log"))
+        self.logs().join(format!("{name}.log"))
+    }
+
+    /// The folder with what every part printed.
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.folder().join("logs")
     }
 
     /// What scripts and tests read while the environment is up.

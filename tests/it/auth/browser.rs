@@ -19,44 +19,44 @@ const MOST_REDIRECTS: usize = 10;
 
 /// Carries cookies of every server of this machine, `Secure` ones too, as Chromium does on localhost.
 #[derive(Debug)]
-pub(super) struct Browser {
+pub(crate) struct Browser {
     http: Client,
     cookies: Mutex<BTreeMap<String, String>>,
 }
 
 /// Where following redirects came to an end.
 #[derive(Debug)]
-pub(super) struct Page {
-    pub(super) url: Url,
-    pub(super) status: StatusCode,
-    pub(super) body: String,
+pub(crate) struct Page {
+    pub(crate) url: Url,
+    pub(crate) status: StatusCode,
+    pub(crate) body: String,
 }
 
 impl Page {
-    pub(super) fn json(&self) -> Result<Value> {
+    pub(crate) fn json(&self) -> Result<Value> {
         serde_json::from_str(&self.body).with_context(|| format!("no JSON: {}", self.body))
     }
 }
 
 impl Browser {
-    pub(super) fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         Ok(Self {
             http: http::client()?,
             cookies: Mutex::default(),
         })
     }
 
-    pub(super) fn cookie(&self, name: &str) -> Option<String> {
+    pub(crate) fn cookie(&self, name: &str) -> Option<String> {
         self.cookies.lock().expect("no panic").get(name).cloned()
     }
 
-    pub(super) fn set_cookie(&self, name: &str, value: &str) {
+    pub(crate) fn set_cookie(&self, name: &str, value: &str) {
         let mut cookies = self.cookies.lock().expect("no panic");
         cookies.insert(name.to_owned(), value.to_owned());
     }
 
     /// One request, with the cookies and these headers, and no redirect followed.
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &self,
         method: Method,
         url: &str,
@@ -101,24 +101,24 @@ impl Browser {
         Ok(())
     }
 
-    pub(super) async fn get(&self, url: &str) -> Result<Response> {
+    pub(crate) async fn get(&self, url: &str) -> Result<Response> {
         self.send(Method::GET, url, &[], &[]).await
     }
 
     /// Posts a form of a page of the session whose token is `csrf`.
-    pub(super) async fn post(&self, url: &str, csrf: &str) -> Result<Response> {
+    pub(crate) async fn post(&self, url: &str, csrf: &str) -> Result<Response> {
         self.send(Method::POST, url, &[], &[(CSRF_FIELD, csrf)])
             .await
     }
 
     /// Follows redirects from `url` on.
-    pub(super) async fn follow(&self, url: &str) -> Result<Page> {
+    pub(crate) async fn follow(&self, url: &str) -> Result<Page> {
         let response = self.get(url).await?;
         self.follow_from(response).await
     }
 
     /// Follows the redirects that begin with `response`.
-    pub(super) async fn follow_from(&self, mut response: Response) -> Result<Page> {
+    pub(crate) async fn follow_from(&self, mut response: Response) -> Result<Page> {
         for _ in 0..MOST_REDIRECTS {
             let Some(location) = location(&response)? else {
                 return Ok(Page {
@@ -133,7 +133,7 @@ impl Browser {
     }
 
     /// Fills Keycloak's form in and sends it; the answer leads back to the service.
-    pub(super) async fn submit_password(&self, form: &Page, visitor: &Visitor) -> Result<Response> {
+    pub(crate) async fn submit_password(&self, form: &Page, visitor: &Visitor) -> Result<Response> {
         let (_, rest) = form
             .body
             .split_once("action=\"")
@@ -155,7 +155,7 @@ impl Browser {
     }
 
     /// Asks for `url` without a session, logs in, and arrives.
-    pub(super) async fn log_in_at(&self, url: &str, visitor: &Visitor) -> Result<Page> {
+    pub(crate) async fn log_in_at(&self, url: &str, visitor: &Visitor) -> Result<Page> {
         let form = self.follow(url).await?;
         let back = self.submit_password(&form, visitor).await?;
         self.follow_from(back).await
@@ -163,7 +163,7 @@ impl Browser {
 }
 
 /// Where a redirect leads; none when the response is none.
-pub(super) fn location(response: &Response) -> Result<Option<Url>> {
+pub(crate) fn location(response: &Response) -> Result<Option<Url>> {
     if !response.status().is_redirection() {
         return Ok(None);
     }

@@ -1,8 +1,8 @@
 //! Logins, sessions and logouts of people with the real Keycloak and a real database.
 
-mod browser;
+pub(crate) mod browser;
 mod login;
 mod logout;
 mod rights;
 mod sessions;
-mod site;
+pub(crate) mod site;

@@ -53,10 +53,10 @@ pub(super) struct Site {
 
 /// A person whom only one test knows.
 #[derive(Debug)]
-pub(super) struct Visitor {
-    pub(super) id: Uuid,
-    pub(super) username: String,
-    pub(super) password: String,
+pub(crate) struct Visitor {
+    pub(crate) id: Uuid,
+    pub(crate) username: String,
+    pub(crate) password: String,
 }
 
 /// Whether Keycloak tells the service when somebody logs out.

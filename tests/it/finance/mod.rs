@@ -2,4 +2,5 @@
 
 mod immutability;
 mod ledger;
+mod outage;
 mod poison;

@@ -152,7 +152,7 @@ impl TestBroker {
     }
 
     /// Publishes and waits for the broker's confirm.
-    async fn send(
+    pub(crate) async fn send(
         &self,
         exchange: &str,
         key: &str,
@@ -181,17 +181,26 @@ impl TestBroker {
         Ok(taken)
     }
 
+    /// How many messages wait in `queue`, and how many consumers it has.
+    pub(crate) async fn state(&self, queue: &str) -> Result<(u32, u32)> {
+        let queue = self.look_at(queue).await?;
+        Ok((queue.message_count(), queue.consumer_count()))
+    }
+
     /// How many messages wait in `queue`, not counting those that a consumer holds.
     pub(crate) async fn depth(&self, queue: &str) -> Result<u32> {
+        Ok(self.look_at(queue).await?.message_count())
+    }
+
+    async fn look_at(&self, queue: &str) -> Result<lapin::Queue> {
         let options = QueueDeclareOptions {
             passive: true,
             ..QueueDeclareOptions::default()
         };
-        let queue = self
+        Ok(self
             .channel
             .queue_declare(queue.into(), options, FieldTable::default())
-            .await?;
-        Ok(queue.message_count())
+            .await?)
     }
 
     /// The queues in which messages wait; an archive keeps what was read.

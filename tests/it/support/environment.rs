@@ -1,6 +1,6 @@
 //! The running servers that `cargo xtask test` describes in a file.
 
-use std::{collections::BTreeMap, fs, sync::OnceLock};
+use std::{collections::BTreeMap, fs, path::PathBuf, sync::OnceLock};
 
 use serde::Deserialize;
 use url::Url;
@@ -27,6 +27,12 @@ pub(crate) struct Environment {
     pub(crate) auth_api_url: Url,
     /// The running task board.
     pub(crate) tasks_api_url: Url,
+    /// The running finance.
+    pub(crate) finance_api_url: Url,
+    /// The pages of the task board, as people reach them.
+    pub(crate) tasks_url: Url,
+    /// The folder with what every part printed.
+    pub(crate) logs: PathBuf,
     /// The demo people.
     pub(crate) people: Vec<Login>,
 }

@@ -8,6 +8,7 @@ pub(crate) mod finance;
 pub(crate) mod http;
 pub(crate) mod keycloak;
 pub(crate) mod listener;
+pub(crate) mod load;
 pub(crate) mod peers;
 pub(crate) mod settings;
 pub(crate) mod source;

@@ -27,6 +27,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
+use super::load::Load;
+
 /// Both peers and the issuer behind one address; clones share what they know.
 #[derive(Debug, Clone)]
 pub(crate) struct Peers {
@@ -39,6 +41,7 @@ struct Shared {
     tasks: Mutex<HashMap<Uuid, Task>>,
     users: Mutex<HashMap<Uuid, User>>,
     is_down: AtomicBool,
+    load: Load,
 }
 
 impl Peers {
@@ -112,6 +115,11 @@ impl Peers {
             .remove(&user);
     }
 
+    /// What they were asked so far.
+    pub(crate) fn load(&self) -> &Load {
+        &self.shared.load
+    }
+
     /// Every request is answered with 503 from now on.
     pub(crate) fn go_down(&self) {
         self.shared.is_down.store(true, Ordering::SeqCst);
@@ -124,6 +132,7 @@ impl Peers {
 }
 
 async fn admit(State(peers): State<Peers>, request: Request, next: Next) -> Response {
+    let _under_way = peers.shared.load.arrive();
     if peers.shared.is_down.load(Ordering::SeqCst) {
         return (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "1")]).into_response();
     }

@@ -1,0 +1,58 @@
+//! What every message needs is away: consuming pauses, nothing goes to retry, and nothing is lost.
+
+use anyhow::Result;
+use contracts::topology::FINANCE_TASKS;
+
+use super::bench::Bench;
+use crate::support::waiting::until;
+
+#[tokio::test]
+async fn a_pause_closes_the_channel_probes_with_one_message_and_loses_none() -> Result<()> {
+    let bench = Bench::create().await?;
+    bench.publish(600).await?;
+    let consuming = bench.consume()?;
+    until("the first messages are applied", || async {
+        Ok(bench.database.count("inbox", "true").await? > 0)
+    })
+    .await?;
+
+    bench.conduct.go_away();
+    bench.publish(600).await?;
+    until("it was asked for in vain, then probed for", || async {
+        Ok(bench.conduct.asked_while_away() >= 4)
+    })
+    .await?;
+    let applied = bench.database.count("inbox", "true").await?;
+    until(
+        "everything is back in the queue and nobody consumes",
+        || async {
+            let (messages, consumers) = bench.broker.state(FINANCE_TASKS.name).await?;
+            Ok(consumers == 0 && i64::from(messages) == 1_200 - applied)
+        },
+    )
+    .await?;
+
+    bench.conduct.come_back();
+    bench.until_applied(1_200).await?;
+    assert_eq!(bench.parked().await?, []);
+    bench.finish(consuming).await
+}
+
+#[tokio::test]
+async fn pausing_again_and_again_loses_and_doubles_nothing() -> Result<()> {
+    let bench = Bench::create().await?;
+    let consuming = bench.consume()?;
+    for round in 1..=4 {
+        bench.conduct.go_away();
+        let before = bench.conduct.asked_while_away();
+        bench.publish(300).await?;
+        until("it was asked for in vain", || async {
+            Ok(bench.conduct.asked_while_away() > before)
+        })
+        .await?;
+        bench.conduct.come_back();
+        bench.until_applied(300 * round).await?;
+    }
+    assert_eq!(bench.parked().await?, []);
+    bench.finish(consuming).await
+}

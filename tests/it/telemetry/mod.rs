@@ -1,0 +1,5 @@
+//! What a running system tells of itself: numbers, traces, and how long it keeps things.
+
+mod growth;
+mod metrics;
+mod traces;
