@@ -56,7 +56,6 @@ struct Shared {
     is_away: AtomicBool,
     asked_while_away: AtomicUsize,
     failing: Mutex<HashSet<Uuid>>,
-    deadly: Mutex<HashSet<Uuid>>,
 }
 
 impl Conduct {
@@ -85,17 +84,7 @@ impl Conduct {
         self.0.failing.lock().expect("no panic").remove(&task);
     }
 
-    /// Whoever handles a message about `task` dies.
-    pub(super) fn kill(&self, task: Uuid) {
-        self.0.deadly.lock().expect("no panic").insert(task);
-    }
-
     fn judge(&self, tasks: &[Uuid]) -> Result<(), HandlerError> {
-        let is_deadly = {
-            let deadly = self.0.deadly.lock().expect("no panic");
-            tasks.iter().any(|task| deadly.contains(task))
-        };
-        assert!(!is_deadly, "this message kills the process");
         if self.0.is_away.load(Ordering::SeqCst) {
             self.0.asked_while_away.fetch_add(1, Ordering::SeqCst);
             return Err(HandlerError::Unavailable(
