@@ -28,6 +28,8 @@ pub(crate) enum Profile {
     DevWithTests,
     /// Quick to run.
     Release,
+    /// As `Release` but for the long link, together with the program that measures.
+    Measured,
 }
 
 /// Builds the services, cargo's progress on the terminal, and returns the folder of the binaries.
@@ -47,9 +49,14 @@ pub(crate) fn build(environment: &Environment, profile: Profile) -> Result<PathB
             command.args(["--package", service, "--bin", service]);
         }
     }
-    if profile == Profile::Release {
-        command.arg("--release");
-    }
+    match profile {
+        Profile::Dev | Profile::DevWithTests => &mut command,
+        Profile::Release => command.arg("--release"),
+        Profile::Measured => {
+            command.args(["--package", "bench", "--bin", "bench"]);
+            command.args(["--profile", "measured"])
+        }
+    };
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -6,13 +6,14 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum as _};
 
 use crate::{
+    bench::{self, Figure, Order, Suite},
     binaries::Profile,
     console, description, down,
     environment::{Broker, Environment, Name},
     interrupt,
     manage::{self, Action},
     parts::Part,
-    test::{self, Plan},
+    test::{self, Afterwards, Plan},
     up::{self, Extent},
 };
 
@@ -65,6 +66,31 @@ enum Command {
     },
     /// Check formatting and lints, start the test environment, run every test.
     Test(TestOptions),
+    /// Measure the system beside the bare limits of this machine, on servers of its own.
+    ///
+    /// Builds services and the measuring program optimised, starts an environment (`--env bench`),
+    /// and alternates between the bare loop and the real thing, because other load of the machine
+    /// comes and goes: read the ratios. Writes one JSON file and one Markdown table to
+    /// `target/bench/results`. docs/benchmarks.md says what each figure means.
+    Bench(BenchOptions),
+}
+
+#[derive(Debug, Args)]
+struct BenchOptions {
+    /// What to measure.
+    suite: Suite,
+    /// Only these figures, in their usual order.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Figure>,
+    /// How often bare and real are measured in turn; medians and spreads are reported.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=50))]
+    rounds: u16,
+    /// Leave the servers running for the next time.
+    #[arg(long)]
+    keep: bool,
+    /// The first of the 19 ports; kept with the data.
+    #[arg(long, value_name = "PORT")]
+    base_port: Option<u16>,
 }
 
 #[derive(Debug, Args)]
@@ -159,6 +185,7 @@ impl Cli {
                 arguments,
             } => manage::broker_tool(&environment.open()?, &arguments).map(exit_code),
             Command::Test(options) => test::run(&options.plan()),
+            Command::Bench(options) => bench::run(&options.order()),
         }
     }
 }
@@ -172,6 +199,22 @@ impl EnvironmentOption {
 impl PartOptions {
     fn act(&self, action: Action) -> Result<ExitCode> {
         manage::act(&self.environment.open()?, self.part, action).map(success)
+    }
+}
+
+impl BenchOptions {
+    fn order(self) -> Order {
+        Order {
+            suite: self.suite,
+            only: self.only,
+            rounds: self.rounds,
+            afterwards: if self.keep {
+                Afterwards::Keep
+            } else {
+                Afterwards::AsBefore
+            },
+            base_port: self.base_port,
+        }
     }
 }
 
@@ -189,9 +232,9 @@ impl TestOptions {
             None => Broker::value_variants().to_vec(),
         };
         let afterwards = if self.keep {
-            test::Afterwards::Keep
+            Afterwards::Keep
         } else {
-            test::Afterwards::AsBefore
+            Afterwards::AsBefore
         };
         Plan {
             stages,

@@ -11,7 +11,7 @@ use clap::ValueEnum;
 
 use crate::{
     files,
-    ports::{DEVELOPMENT_BASE, FAULTS_BASE, FAULTS_BROKER_4_BASE, Ports, TEST_BASE},
+    ports::{BENCH_BASE, DEVELOPMENT_BASE, FAULTS_BASE, FAULTS_BROKER_4_BASE, Ports, TEST_BASE},
     secrets::Secrets,
     state::State,
 };
@@ -27,6 +27,8 @@ pub(crate) enum Name {
     Faults,
     /// The same with RabbitMQ 4 in a Debian folder of its own.
     FaultsBroker4,
+    /// The one `cargo xtask bench` measures.
+    Bench,
 }
 
 /// Which RabbitMQ an environment runs.
@@ -47,6 +49,7 @@ impl Name {
             Self::Test => "test",
             Self::Faults => "faults",
             Self::FaultsBroker4 => "faults-broker4",
+            Self::Bench => "bench",
         }
     }
 
@@ -56,6 +59,7 @@ impl Name {
             Self::Test => " --env test",
             Self::Faults => " --env faults",
             Self::FaultsBroker4 => " --env faults-broker4",
+            Self::Bench => " --env bench",
         }
     }
 
@@ -65,6 +69,7 @@ impl Name {
             Self::Test => TEST_BASE,
             Self::Faults => FAULTS_BASE,
             Self::FaultsBroker4 => FAULTS_BROKER_4_BASE,
+            Self::Bench => BENCH_BASE,
         }
     }
 }
@@ -113,7 +118,7 @@ impl Environment {
     pub(crate) const fn broker(&self) -> Broker {
         match self.name {
             Name::FaultsBroker4 => Broker::Four,
-            Name::Dev | Name::Test | Name::Faults => Broker::Installed,
+            Name::Dev | Name::Test | Name::Faults | Name::Bench => Broker::Installed,
         }
     }
 

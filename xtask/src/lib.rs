@@ -1,4 +1,4 @@
-//! Runs the whole system on one machine, and its tests: `cargo xtask up`, `cargo xtask test`.
+//! Runs, tests and measures the whole system on one machine: `cargo xtask up`, `test`, `bench`.
 //!
 //! A library beside the binary, so that tests can compare `compose.yaml` with [`facts`],
 //! [`ports`] and [`parts::services`].
@@ -9,6 +9,7 @@ pub mod facts;
 pub mod parts;
 pub mod ports;
 
+mod bench;
 mod binaries;
 mod command;
 mod debian;

@@ -13,6 +13,8 @@ pub const TEST_BASE: u16 = 22_000;
 pub const FAULTS_BASE: u16 = TEST_BASE + 40;
 /// See [`FAULTS_BASE`].
 pub const FAULTS_BROKER_4_BASE: u16 = TEST_BASE + 70;
+/// The base port of the environment that is measured.
+pub const BENCH_BASE: u16 = 22_500;
 
 /// The first port that operating systems hand out to outgoing connections.
 const EPHEMERAL: u16 = 32_768;

@@ -24,16 +24,15 @@ pub(crate) enum Extent {
     All(Profile),
     /// Only the servers of others, for services that are run by hand.
     Servers,
-    /// Only databases and broker, and the services built together with the tests, not started.
-    Messages,
+    /// Only databases and broker, and the services built this way, not started.
+    Messages(Profile),
 }
 
 impl Extent {
     /// How the services are built, if they are.
     const fn profile(self) -> Option<Profile> {
         match self {
-            Self::All(profile) => Some(profile),
-            Self::Messages => Some(Profile::DevWithTests),
+            Self::All(profile) | Self::Messages(profile) => Some(profile),
             Self::Servers => None,
         }
     }
@@ -88,7 +87,7 @@ fn start_parts(
     state
         .with_binaries(folder.clone())
         .save(&environment.folder())?;
-    if extent == Extent::Messages {
+    if matches!(extent, Extent::Messages(_)) {
         return Ok(());
     }
     start_services(&Context {
@@ -109,7 +108,7 @@ fn start_servers(context: &Context<'_>, extent: Extent, built: &OnceLock<PathBuf
         start(Part::Epmd, &[]),
         start(Part::Rabbitmq, &["epmd"]),
     ];
-    if extent != Extent::Messages {
+    if !matches!(extent, Extent::Messages(_)) {
         steps.extend([
             Step::new("distribution", &[], || {
                 keycloak_tree::prepare(environment, context.programs)

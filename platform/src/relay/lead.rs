@@ -10,8 +10,9 @@ use uuid::Uuid;
 use super::{RelayError, gaps::Gaps, rows::Row};
 use crate::config::Secret;
 
-/// The advisory lock of the relay; any number does that nothing else in the database uses.
-const LOCK: i64 = 0x7265_6c61_7900;
+/// The advisory lock of the process that relays; whoever holds it keeps all others from it. Any
+/// number does that nothing else in the database uses.
+pub const LEAD_LOCK: i64 = 0x7265_6c61_7900;
 
 /// How often a process that does not lead tries to. Waiting in `pg_advisory_lock` would hold a
 /// snapshot and with it every dead row, so it asks instead.
@@ -58,7 +59,7 @@ impl Lead {
         let sql = "SELECT pg_try_advisory_lock($1)";
         loop {
             let attempt = sqlx::query_scalar(sql)
-                .bind(LOCK)
+                .bind(LEAD_LOCK)
                 .fetch_one(&mut connection);
             if in_time(attempt).await? {
                 return Ok(Self {

@@ -12,6 +12,8 @@ mod pipeline;
 mod rows;
 mod settle;
 
+pub use lead::LEAD_LOCK;
+
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;

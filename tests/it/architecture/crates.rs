@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::support::workspace;
 
 /// Each crate and the crates of this workspace that it may depend on.
-const ALLOWED: [(&str, &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str]); 9] = [
     ("contracts", &[]),
     ("platform", &["contracts"]),
     ("migrations", &[]),
@@ -26,6 +26,7 @@ const ALLOWED: [(&str, &[&str]); 8] = [
             "xtask",
         ],
     ),
+    ("bench", &["contracts", "migrations", "platform"]),
     ("xtask", &[]),
 ];
 

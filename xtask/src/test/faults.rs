@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::{Plan, counts::Counts, rust, variables, with_environment};
 use crate::{
+    binaries::Profile,
     console, debian,
     environment::{Broker, Environment, Name},
     ports::TEST_BASE,
@@ -44,14 +45,19 @@ pub(super) fn run(test: &Environment, plan: &Plan, own: &Path) -> Result<Outcome
             outcome.left_out.push(sentence);
             continue;
         }
-        let counts = with_environment(&environment, Extent::Messages, plan.afterwards, || {
-            rust::run(
-                &environment,
-                PROFILE,
-                &plan.nextest,
-                &variables(&environment, own),
-            )
-        })?;
+        let counts = with_environment(
+            &environment,
+            Extent::Messages(Profile::DevWithTests),
+            plan.afterwards,
+            || {
+                rust::run(
+                    &environment,
+                    PROFILE,
+                    &plan.nextest,
+                    &variables(&environment, own),
+                )
+            },
+        )?;
         outcome.counts = outcome.counts + counts;
     }
     Ok(outcome)

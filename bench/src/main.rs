@@ -1,0 +1,34 @@
+//! Measures the real services beside the bare limits of the same machine; `cargo xtask bench` runs it.
+
+mod bare;
+mod databases;
+mod environment;
+mod http;
+mod messages;
+mod pipeline;
+mod queue;
+mod report;
+mod services;
+mod session;
+mod stats;
+mod usage;
+
+use anyhow::Result;
+use clap::Parser;
+
+/// Measures the system.
+#[derive(Debug, Parser)]
+enum Command {
+    /// From a new task to the ledger: every step beside its bare limit.
+    Pipeline(pipeline::Options),
+    /// The bare handler that "create task" is compared with, as a process of its own.
+    BareBoard(bare::board::Options),
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    match Command::parse() {
+        Command::Pipeline(options) => Box::pin(pipeline::run(options)).await,
+        Command::BareBoard(options) => bare::board::serve(options).await,
+    }
+}

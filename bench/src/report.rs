@@ -1,0 +1,224 @@
+//! What a run found, as one JSON file and as Markdown tables.
+
+use std::{fs, path::Path};
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::{
+    stats::Spread,
+    usage::{Cost, Sample},
+};
+
+/// Everything of one run.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) date: String,
+    pub(crate) machine: String,
+    pub(crate) rounds: u16,
+    pub(crate) comparisons: Vec<Comparison>,
+    pub(crate) latencies: Vec<Latency>,
+    pub(crate) memory: Vec<Memory>,
+}
+
+/// A rate beside the bare limit that was measured in turn with it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Comparison {
+    pub(crate) figure: &'static str,
+    pub(crate) event: &'static str,
+    /// The least share of the bare rate, in percent.
+    pub(crate) goal_percent: f64,
+    /// The least rate, where there is one.
+    pub(crate) goal_per_second: Option<f64>,
+    pub(crate) bare: Vec<Sample>,
+    pub(crate) real: Vec<Sample>,
+}
+
+/// Times from a request to its visible effect, in milliseconds.
+#[derive(Debug, Serialize)]
+pub(crate) struct Latency {
+    pub(crate) replicas: u16,
+    pub(crate) goal_p50: f64,
+    pub(crate) goal_p99: Option<f64>,
+    pub(crate) p50: Vec<f64>,
+    pub(crate) p99: Vec<f64>,
+}
+
+/// Memory of a service, in MB.
+#[derive(Debug, Serialize)]
+pub(crate) struct Memory {
+    pub(crate) service: &'static str,
+    pub(crate) idle: f64,
+    pub(crate) under_load: f64,
+}
+
+/// The most memory of an idle service and of one under load, in MB (DESIGN.md section 11).
+const MEMORY_GOAL: (f64, f64) = (40.0, 150.0);
+
+impl Comparison {
+    /// The shares of the bare rate in percent, round by round.
+    fn shares(&self) -> Option<Spread> {
+        let rounds = self.bare.iter().zip(&self.real);
+        Spread::of(rounds.map(|(bare, real)| 100.0 * real.per_second / bare.per_second))
+    }
+
+    fn row(&self) -> Option<[String; 5]> {
+        let rate = |samples: &[Sample]| Spread::of(samples.iter().map(|sample| sample.per_second));
+        let (bare, real, share) = (rate(&self.bare)?, rate(&self.real)?, self.shares()?);
+        let mut goal = judged(
+            share.median >= self.goal_percent,
+            &format!("≥ {:.0} %", self.goal_percent),
+        );
+        if let Some(least) = self.goal_per_second {
+            let rate = judged(real.median >= least, &format!("≥ {least:.0}/s"));
+            goal = format!("{goal}; {rate}");
+        }
+        Some([
+            format!("{}, {}/s", self.figure, self.event),
+            whole(bare),
+            whole(real),
+            format!("{} %", whole(share)),
+            goal,
+        ])
+    }
+
+    fn cost_row(name: &str, samples: &[Sample]) -> Option<[String; 4]> {
+        let median = |of: fn(&Cost) -> f64| {
+            let spread = Spread::of(samples.iter().map(|sample| of(&sample.cost)))?;
+            Some(format!("{:.0}", spread.median))
+        };
+        Some([
+            name.to_owned(),
+            median(|cost| cost.program)?,
+            median(|cost| cost.postgres)?,
+            median(|cost| cost.broker)?,
+        ])
+    }
+}
+
+impl Latency {
+    fn row(&self) -> Option<[String; 4]> {
+        let (p50, p99) = (
+            Spread::of(self.p50.iter().copied())?,
+            Spread::of(self.p99.iter().copied())?,
+        );
+        let mut goal = judged(
+            p50.median < self.goal_p50,
+            &format!("p50 < {:.0}", self.goal_p50),
+        );
+        if let Some(most) = self.goal_p99 {
+            let p99 = judged(p99.median < most, &format!("p99 < {most:.0}"));
+            goal = format!("{goal}; {p99}");
+        }
+        Some([format!("{}", self.replicas), whole(p50), whole(p99), goal])
+    }
+}
+
+impl Memory {
+    fn row(&self) -> [String; 4] {
+        let (idle, load) = MEMORY_GOAL;
+        [
+            self.service.to_owned(),
+            format!("{:.0}", self.idle),
+            format!("{:.0}", self.under_load),
+            format!(
+                "{}; {}",
+                judged(self.idle < idle, &format!("idle < {idle:.0}")),
+                judged(self.under_load < load, &format!("load < {load:.0}"))
+            ),
+        ]
+    }
+}
+
+impl Report {
+    /// Writes `pipeline.json` and `pipeline.md` to `folder` and returns the Markdown.
+    pub(crate) fn write(&self, folder: &Path) -> Result<String> {
+        let markdown = self.markdown();
+        fs::write(
+            folder.join("pipeline.json"),
+            serde_json::to_string_pretty(self)?,
+        )?;
+        fs::write(folder.join("pipeline.md"), &markdown)?;
+        Ok(markdown)
+    }
+
+    fn markdown(&self) -> String {
+        let comparisons: Vec<_> = self
+            .comparisons
+            .iter()
+            .filter_map(Comparison::row)
+            .collect();
+        let costs: Vec<_> = self
+            .comparisons
+            .iter()
+            .flat_map(|one| {
+                let bare = format!("{}, bare", one.figure);
+                [
+                    Comparison::cost_row(&bare, &one.bare),
+                    Comparison::cost_row(one.figure, &one.real),
+                ]
+            })
+            .flatten()
+            .collect();
+        let latencies: Vec<_> = self.latencies.iter().filter_map(Latency::row).collect();
+        let memory: Vec<_> = self.memory.iter().map(Memory::row).collect();
+        let mut text = format!(
+            "{}, {}; {} rounds: median (lowest–highest).\n",
+            self.date, self.machine, self.rounds
+        );
+        table(
+            &mut text,
+            ["figure", "bare limit", "measured", "share", "goal"],
+            &comparisons,
+        );
+        table(
+            &mut text,
+            ["CPU µs per event", "process", "PostgreSQL", "RabbitMQ"],
+            &costs,
+        );
+        table(
+            &mut text,
+            [
+                "create → ledger at 200/s, replicas",
+                "p50 ms",
+                "p99 ms",
+                "goal",
+            ],
+            &latencies,
+        );
+        table(
+            &mut text,
+            ["memory, MB", "idle", "under load", "goal"],
+            &memory,
+        );
+        text
+    }
+}
+
+/// Nothing at all without rows.
+fn table<const N: usize>(text: &mut String, head: [&str; N], rows: &[[String; N]]) {
+    if rows.is_empty() {
+        return;
+    }
+    let line = |cells: [&str; N]| format!("| {} |\n", cells.join(" | "));
+    text.push('\n');
+    text.push_str(&line(head));
+    text.push_str(&line(["---"; N]));
+    let rows = rows
+        .iter()
+        .map(|row| line(row.each_ref().map(String::as_str)));
+    text.extend(rows);
+}
+
+fn judged(met: bool, goal: &str) -> String {
+    format!("{goal} {}", if met { "met" } else { "missed" })
+}
+
+fn whole(spread: Spread) -> String {
+    let Spread {
+        median,
+        lowest,
+        highest,
+    } = spread;
+    format!("{median:.0} ({lowest:.0}–{highest:.0})")
+}
