@@ -240,8 +240,14 @@ impl<H: BatchHandler> MessageProcessor<H> {
             .collect();
         let txn = self.context.db.begin().await?;
         let now = self.context.sources.now();
-        inbox::register(&txn, self.queue().name, &entries, now).await?;
-        self.park(&txn, exhausted).await?;
+        let seen = inbox::register(&txn, self.queue().name, &entries, now).await?;
+        // A copy that another replica applied meanwhile is done, and nobody has to decide on this one.
+        let mut seen = seen.into_iter();
+        let is_open = |parking: &&Parking<'_>| {
+            parking.0.message_id.is_none() || seen.next() != Some(Seen::Duplicate)
+        };
+        let open: Vec<Parking<'_>> = exhausted.iter().filter(is_open).cloned().collect();
+        self.park(&txn, &open).await?;
         txn.commit().await?;
         Ok(())
     }

@@ -118,7 +118,7 @@ impl Worker {
             };
             let outcome = match opened {
                 Ok(subscription) => {
-                    self.report_open(prefetch);
+                    self.report(Phase::Consuming, None);
                     self.consume(subscription, &mut processor).await
                 }
                 Err(error) => Err(error.into()),
@@ -146,13 +146,6 @@ impl Worker {
             if resumed.is_err() {
                 return;
             }
-        }
-    }
-
-    /// A probe shows first whether what was away is back.
-    fn report_open(&self, prefetch: Prefetch) {
-        if prefetch != Prefetch::Probe {
-            self.report(Phase::Consuming, None);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Messages that could not be handled, kept whole for a person (DESIGN.md section 8).
 
+mod again;
 mod read;
 mod resolve;
 
