@@ -15,7 +15,7 @@ use platform::{
     peer::PeerClient,
     people::{self, PeopleHandler, UserFetcher},
     prune,
-    rabbit::Broker,
+    rabbit::{self, Broker},
     relay,
     signal::Signal,
     sources::Sources,
@@ -55,6 +55,7 @@ pub(crate) fn spawn_all(lifecycle: &Lifecycle, jobs: Jobs) -> anyhow::Result<()>
     let Jobs { db, sources, .. } = jobs;
     let (task_fetches, user_fetches) = (Signal::new(), Signal::new());
     let (users, reaction) = (Arc::new(jobs.users), Arc::new(EndSessions));
+    rabbit::spawn_check(lifecycle, &jobs.broker);
     relay::spawn(
         lifecycle,
         &jobs.database,

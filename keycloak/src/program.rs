@@ -93,6 +93,7 @@ impl Parts {
 
     fn spawn_relay(&self, broker: &Broker) -> anyhow::Result<OutboxSignal> {
         let outbox = OutboxSignal::new();
+        rabbit::spawn_check(&self.lifecycle, broker);
         relay::spawn(
             &self.lifecycle,
             &self.config.database,

@@ -28,12 +28,16 @@ pub enum BrokerFault {
     /// The connection broke.
     #[error("it cannot be asked")]
     Link(#[from] LinkError),
+    /// It is too old, or something else than what is needed.
+    #[error("it will not do: {0}")]
+    Unfit(String),
     /// Exchanges or queues are not declared.
     #[error("{0}; `migrate` declares what is missing")]
     Incomplete(String),
 }
 
-/// Whether the broker lets the service in and has every exchange and queue that it needs.
+/// Whether the broker is able to serve, lets the service in, and has every exchange and queue that
+/// it needs.
 ///
 /// # Errors
 /// [`BrokerFault`] in words for an administrator.
@@ -43,6 +47,10 @@ pub async fn broker(
     sources: &Sources,
 ) -> Result<(), BrokerFault> {
     let broker = Broker::try_new(config, service, sources)?;
+    let lacks = broker.introduction().await?.lacks();
+    if !lacks.is_empty() {
+        return Err(BrokerFault::Unfit(lacks.join("; ")));
+    }
     let missing = timeout(PATIENCE, rabbit::missing(&broker)).await;
     let missing = missing.map_err(|_elapsed| BrokerFault::Silent)??;
     if missing.is_empty() {

@@ -9,6 +9,7 @@ use std::{
 use lapin::{Channel, Connection, ConnectionProperties, uri::AMQPUri};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::capability::Introduction;
 use crate::{backoff::Backoff, sources::Sources};
 
 /// How long dialling, opening a channel and any other single step may take.
@@ -108,6 +109,11 @@ impl Link {
             tracing::warn!(link = self.0.name, %error, "the broker connection is given up");
         }
         current.last_error = Some(error.to_string());
+    }
+
+    /// What the broker says of itself, on a connection of its own. Boxed, since dialling is large.
+    pub(super) async fn introduction(&self) -> Result<Introduction, LinkError> {
+        self.step(Box::pin(Introduction::of(&self.0.uri))).await
     }
 
     /// How the connection is at this moment.

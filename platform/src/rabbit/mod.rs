@@ -4,6 +4,7 @@
 //! succeed, and loses the settings of consumers. So every error drops the connection and whoever
 //! needs it dials again.
 
+mod capability;
 mod config;
 mod depth;
 pub(crate) mod headers;
@@ -11,11 +12,12 @@ mod link;
 mod publisher;
 mod topology;
 
+pub use capability::Introduction;
 pub use config::{BrokerConfig, BrokerConfigError};
 pub use depth::{Depth, depths, queues_of};
 pub use link::{Link, LinkError, LinkStatus};
 pub use publisher::{ConfirmedPublisher, InFlight, Outgoing, Receipt};
-pub use topology::{TopologyError, await_topology, declare, missing};
+pub use topology::{TopologyError, declare, missing, spawn_check};
 
 use contracts::topology::Publisher;
 
@@ -72,6 +74,14 @@ impl Broker {
     #[must_use]
     pub fn publishing(&self) -> &Link {
         &self.publishing
+    }
+
+    /// What the broker says of itself.
+    ///
+    /// # Errors
+    /// [`LinkError`] when it cannot be reached.
+    pub async fn introduction(&self) -> Result<Introduction, LinkError> {
+        self.publishing.introduction().await
     }
 
     /// The connection for consuming.

@@ -7,11 +7,13 @@ use lapin::{
     Channel, Connection, ConnectionProperties, ErrorKind,
     options::{ExchangeBindOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable},
+    uri::AMQPUri,
 };
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Broker, BrokerConfig, BrokerConfigError, LinkError};
+use super::{Broker, BrokerConfig, BrokerConfigError, LinkError, capability::Introduction};
+use crate::lifecycle::Lifecycle;
 
 /// The pause between two looks for a topology that is not there yet.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -28,6 +30,9 @@ pub enum TopologyError {
     /// The broker cannot be reached with the set-up account.
     #[error("the broker cannot be reached with the set-up account")]
     Connect(#[source] lapin::Error),
+    /// The broker will not do, in words.
+    #[error("the broker will not do: {0}")]
+    Unfit(String),
     /// One declaration was refused, for example because it exists with other arguments.
     #[error("{what} cannot be declared")]
     Refused {
@@ -49,6 +54,7 @@ pub enum TopologyError {
 pub async fn declare(config: &BrokerConfig) -> Result<(), TopologyError> {
     let uri = config.setup_uri()?;
     let work = async {
+        check(&uri).await?;
         let properties = ConnectionProperties::default().with_connection_name("migrate".into());
         let connection = Connection::connect_uri(uri, properties)
             .await
@@ -67,6 +73,21 @@ pub async fn declare(config: &BrokerConfig) -> Result<(), TopologyError> {
     timeout(LIMIT, work)
         .await
         .unwrap_or(Err(TopologyError::TimedOut))
+}
+
+/// Refuses a broker that lacks what the product needs, or that would misread a declaration.
+async fn check(uri: &AMQPUri) -> Result<(), TopologyError> {
+    let broker = Box::pin(Introduction::of(uri)).await;
+    let broker = broker.map_err(TopologyError::Connect)?;
+    let misread = topology::queues()
+        .iter()
+        .find_map(|queue| broker.misreads(queue));
+    let unfit: Vec<String> = broker.lacks().into_iter().chain(misread).collect();
+    if unfit.is_empty() {
+        Ok(())
+    } else {
+        Err(TopologyError::Unfit(unfit.join("; ")))
+    }
 }
 
 async fn declare_exchanges(channel: &Channel) -> Result<(), TopologyError> {
@@ -187,13 +208,25 @@ pub async fn missing(broker: &Broker) -> Result<Vec<String>, LinkError> {
     Ok(missing)
 }
 
+/// Looks at start whether the broker will do and whether what `migrate` declares is there, and says
+/// in the log what is missing until it is.
+pub fn spawn_check(lifecycle: &Lifecycle, broker: &Broker) {
+    let (broker, stopping) = (broker.clone(), lifecycle.stopping());
+    drop(lifecycle.spawn_short(async move { await_topology(&broker, &stopping).await }));
+}
+
 /// Waits until the service finds its exchanges and queues, saying in the log what it misses.
-pub async fn await_topology(broker: &Broker, stopping: &CancellationToken) {
+async fn await_topology(broker: &Broker, stopping: &CancellationToken) {
     let work = async {
         loop {
-            match missing(broker).await {
-                Ok(missing) if missing.is_empty() => return,
-                Ok(missing) => tracing::error!(
+            match look_over(broker).await {
+                Ok((lacks, _)) if !lacks.is_empty() => tracing::error!(
+                    lacks = lacks.join("; "),
+                    "the broker will not do; looking again in {} s",
+                    PAUSE.as_secs()
+                ),
+                Ok((_, missing)) if missing.is_empty() => return,
+                Ok((_, missing)) => tracing::error!(
                     missing = missing.join("; "),
                     "the broker lacks what `migrate` declares; looking again in {} s",
                     PAUSE.as_secs()
@@ -207,6 +240,12 @@ pub async fn await_topology(broker: &Broker, stopping: &CancellationToken) {
         () = work => {}
         () = stopping.cancelled() => {}
     }
+}
+
+/// What the broker itself lacks, and what is not declared there.
+async fn look_over(broker: &Broker) -> Result<(Vec<String>, Vec<String>), LinkError> {
+    let lacks = broker.introduction().await?.lacks();
+    Ok((lacks, missing(broker).await?))
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -17,7 +17,7 @@ use platform::{
     peer::PeerClient,
     people::{self, PeopleHandler, UserFetcher},
     prune,
-    rabbit::Broker,
+    rabbit::{self, Broker},
     relay,
     signal::Signal,
 };
@@ -43,6 +43,7 @@ pub(crate) struct Jobs {
 pub(crate) fn spawn_all(lifecycle: &Lifecycle, jobs: Jobs) -> anyhow::Result<()> {
     let App { db, sources, .. } = &jobs.app;
     let outbox = jobs.app.outbox.clone();
+    rabbit::spawn_check(lifecycle, &jobs.broker);
     relay::spawn(lifecycle, &jobs.database, &jobs.broker, sources, outbox)?;
 
     let monitor = Monitor {
