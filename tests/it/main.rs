@@ -12,6 +12,7 @@ mod auth;
 mod broker;
 mod consumer;
 mod contracts;
+mod faults;
 mod finance;
 mod identity;
 mod support;

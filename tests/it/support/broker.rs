@@ -10,16 +10,17 @@ use lapin::{
     message::BasicGetMessage,
     options::{
         BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
-        QueueDeclareOptions,
+        QueueDeclareOptions, QueueDeleteOptions,
     },
     types::FieldTable,
 };
 use platform::{config::Secret, rabbit::BrokerConfig};
 use reqwest::Method;
 use serde_json::{Value, json};
+use url::Url;
 use uuid::Uuid;
 
-use super::{builders::id, environment::environment, http};
+use super::{builders::id, environment::environment, http, waiting::eventually};
 
 /// The password of the accounts that only tests use.
 const PASSWORD: &str = "it";
@@ -84,17 +85,21 @@ impl TestBroker {
             setup_url: Some(Secret::new(setup_url.as_str())),
         };
         platform::rabbit::declare(&config).await?;
-        let connection =
-            Connection::connect(setup_url.as_str(), ConnectionProperties::default()).await?;
-        let channel = connection.create_channel().await?;
-        channel
-            .confirm_select(ConfirmSelectOptions::default())
-            .await?;
+        let (connection, channel) = connect(&setup_url).await?;
         Ok(Self {
             vhost,
             connection,
             channel,
         })
+    }
+
+    /// Connects again after the broker was away; it answers for its health before it takes connections.
+    pub(crate) async fn reconnect(&mut self) -> Result<()> {
+        let mut url = environment().amqp_url.clone();
+        url.set_path(&self.vhost);
+        let dial = || async { Ok(connect(&url).await.ok()) };
+        (self.connection, self.channel) = eventually("the broker takes connections", dial).await?;
+        Ok(())
     }
 
     /// What `service` connects with.
@@ -203,6 +208,13 @@ impl TestBroker {
             .await?)
     }
 
+    /// Deletes a queue with all it holds.
+    pub(crate) async fn delete(&self, queue: &str) -> Result<()> {
+        let options = QueueDeleteOptions::default();
+        self.channel.queue_delete(queue.into(), options).await?;
+        Ok(())
+    }
+
     /// The queues in which messages wait; an archive keeps what was read.
     pub(crate) async fn remaining(&self) -> Result<Vec<String>> {
         let archives = Publisher::ALL.map(topology::archive);
@@ -229,6 +241,16 @@ impl TestBroker {
         )
         .await
     }
+}
+
+/// A connection and a channel in confirm mode.
+async fn connect(url: &Url) -> Result<(Connection, Channel)> {
+    let connection = Connection::connect(url.as_str(), ConnectionProperties::default()).await?;
+    let channel = connection.create_channel().await?;
+    channel
+        .confirm_select(ConfirmSelectOptions::default())
+        .await?;
+    Ok((connection, channel))
 }
 
 /// The tests' own account with the rights of `service`; the real one's password is not theirs to know.

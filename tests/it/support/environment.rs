@@ -2,15 +2,23 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf, sync::OnceLock};
 
+use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 use url::Url;
+
+use super::workspace;
 
 /// Names the file that describes the servers.
 const VARIABLE: &str = "TASK_EXCHANGE_ENVIRONMENT";
 
+/// Names the program that stops and starts servers.
+const TOOL: &str = "TASK_EXCHANGE_XTASK";
+
 /// Addresses and passwords of the servers that the tests may use.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Environment {
+    /// Its name on the command line of xtask.
+    pub(crate) name: String,
     /// PostgreSQL URLs of the services' databases as their owners, who may create further ones.
     pub(crate) databases: BTreeMap<String, Url>,
     /// The AMQP URL of an administrator.
@@ -35,6 +43,14 @@ pub(crate) struct Environment {
     pub(crate) logs: PathBuf,
     /// The demo people.
     pub(crate) people: Vec<Login>,
+    /// The built services.
+    pub(crate) services: BTreeMap<String, Service>,
+}
+
+/// A service as a program.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Service {
+    pub(crate) program: PathBuf,
 }
 
 /// How somebody logs in.
@@ -50,14 +66,39 @@ pub(crate) struct Login {
 pub(crate) fn environment() -> &'static Environment {
     static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
     ENVIRONMENT.get_or_init(|| {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "tests have no settings of their own but this one"
-        )]
-        let path = std::env::var(VARIABLE).unwrap_or_else(|_unset| {
-            panic!("{VARIABLE} is not set: run the tests with `cargo xtask test`")
-        });
+        let path = variable(VARIABLE);
         let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
     })
+}
+
+/// What xtask answers to a command about this run's environment.
+///
+/// # Errors
+/// When it fails, with what it printed.
+pub(crate) async fn xtask(arguments: &[&str]) -> Result<()> {
+    let (command, rest) = arguments.split_first().context("xtask needs a command")?;
+    let output = tokio::process::Command::new(variable(TOOL))
+        .args([command, "--env", &environment().name])
+        .args(rest)
+        .current_dir(workspace::root())
+        .output()
+        .await?;
+    ensure!(
+        output.status.success(),
+        "xtask {arguments:?}: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
+}
+
+fn variable(name: &str) -> String {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tests have no settings of their own but those of `cargo xtask test`"
+    )]
+    let value = std::env::var(name);
+    value
+        .unwrap_or_else(|_unset| panic!("{name} is not set: run the tests with `cargo xtask test`"))
 }

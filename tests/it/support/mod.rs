@@ -1,5 +1,6 @@
 //! What the tests share: the repository's files, servers, builders and waiting.
 
+pub(crate) mod books;
 pub(crate) mod broker;
 pub(crate) mod builders;
 pub(crate) mod database;
@@ -10,6 +11,8 @@ pub(crate) mod keycloak;
 pub(crate) mod listener;
 pub(crate) mod load;
 pub(crate) mod peers;
+pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod settings;
 pub(crate) mod source;
 pub(crate) mod tasks;

@@ -13,7 +13,7 @@ use anyhow::Result;
 use axum::{
     Json,
     extract::{Request, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -70,6 +70,11 @@ impl Peers {
             .with_state(peers.clone());
         platform::http::serve(lifecycle, "peers", listener, router)?;
         Ok(peers)
+    }
+
+    /// Where they listen.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The address of both peers.
@@ -171,8 +176,12 @@ async fn all_users(State(peers): State<Peers>) -> Json<UsersPage> {
     })
 }
 
-async fn discovery(State(peers): State<Peers>) -> Json<Value> {
-    let issuer = peers.issuer();
+/// The issuer has the address at which it is asked, which may be that of a proxy.
+async fn discovery(headers: HeaderMap) -> Json<Value> {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let issuer = format!("http://{}/realms/it", host.unwrap_or_default());
     Json(json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/auth"),

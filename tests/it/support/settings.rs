@@ -5,6 +5,7 @@ use std::io::Write as _;
 use anyhow::Result;
 use contracts::topology::Publisher;
 use serde::de::DeserializeOwned;
+use tempfile::NamedTempFile;
 
 use super::{broker::TestBroker, database::TestDatabase, peers::Peers};
 
@@ -17,13 +18,41 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) peers: &'a Peers,
 }
 
+/// Where a service finds everything.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    pub(crate) database: String,
+    pub(crate) broker: String,
+    pub(crate) issuer: String,
+    /// Each peer's name and address.
+    pub(crate) peers: Vec<(&'static str, String)>,
+}
+
 /// Loads the settings of a service with `defaults`; it finds each of `peers` at the fake peers.
 pub(crate) fn load<C: DeserializeOwned>(
     defaults: &str,
     around: Surroundings<'_>,
-    peers: &[&str],
+    peers: &[&'static str],
 ) -> Result<C> {
-    let mut file = tempfile::NamedTempFile::new()?;
+    let file = write(&Places {
+        database: around.database.application_url(),
+        broker: around.broker.url(around.service),
+        issuer: around.peers.issuer(),
+        peers: peers
+            .iter()
+            .map(|peer| (*peer, around.peers.url()))
+            .collect(),
+    })?;
+    Ok(platform::config::load(
+        defaults,
+        "NOT_SET_BY_ANYBODY_",
+        Some(file.path()),
+    )?)
+}
+
+/// Writes the settings of a service to a file.
+pub(crate) fn write(places: &Places) -> Result<NamedTempFile> {
+    let mut file = NamedTempFile::new()?;
     write!(
         file,
         r#"
@@ -43,17 +72,13 @@ pub(crate) fn load<C: DeserializeOwned>(
         [session]
         key = "{key}"
         "#,
-        database = around.database.application_url(),
-        broker = around.broker.url(around.service),
-        issuer = around.peers.issuer(),
+        database = places.database,
+        broker = places.broker,
+        issuer = places.issuer,
         key = "A".repeat(43) + "=",
     )?;
-    for peer in peers {
-        writeln!(file, "[peers.{peer}]\nurl = \"{}\"", around.peers.url())?;
+    for (peer, url) in &places.peers {
+        writeln!(file, "[peers.{peer}]\nurl = \"{url}\"")?;
     }
-    Ok(platform::config::load(
-        defaults,
-        "NOT_SET_BY_ANYBODY_",
-        Some(file.path()),
-    )?)
+    Ok(file)
 }

@@ -1,0 +1,355 @@
+//! Both services as real processes, every link of theirs through a proxy, and the accounts at the end.
+
+use std::{collections::BTreeSet, net::SocketAddr};
+
+use anyhow::{Context as _, Result, ensure};
+use contracts::topology::Publisher;
+use migrations::Database;
+use platform::{
+    config::Secret,
+    db::{self, DatabaseConfig},
+    lifecycle::Lifecycle,
+    outbox::{self, OutboxMessage},
+    sources::Sources,
+};
+use sea_orm::{DatabaseConnection, TransactionTrait as _};
+use sqlx::PgPool;
+use url::Url;
+use uuid::Uuid;
+
+use super::sent::{Movement, Sent};
+use crate::support::{
+    books,
+    broker::TestBroker,
+    database::TestDatabase,
+    peers::Peers,
+    process::Service,
+    proxy::{Protocol, Proxy},
+    settings::Places,
+    waiting::until,
+};
+
+/// Messages are written this many tasks at a time.
+const TASKS_PER_TRANSACTION: usize = 5;
+
+/// The services as they are called.
+const TASKS: (&str, Publisher) = ("tasks-service", Publisher::Tasks);
+const FINANCE: (&str, Publisher) = ("finance-service", Publisher::Finance);
+
+/// Employees among whom the money moves.
+const EMPLOYEES: usize = 7;
+
+/// A replica of a service with its three links.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) service: Service,
+    /// To RabbitMQ.
+    pub(super) broker: Proxy,
+    /// To PostgreSQL.
+    pub(super) database: Proxy,
+    /// To the other services and to the issuer of tokens.
+    pub(super) peers: Proxy,
+}
+
+/// tasks-service and finance-service with everything between them.
+#[derive(Debug)]
+pub(super) struct Chain {
+    pub(super) tasks: Node,
+    pub(super) finance: Node,
+    pub(super) tasks_data: TestDatabase,
+    pub(super) finance_data: TestDatabase,
+    pub(super) broker: TestBroker,
+    pub(super) sent: Sent,
+    peers: Peers,
+    /// The outbox of tasks, past its links.
+    outbox: DatabaseConnection,
+    sources: Sources,
+    employees: Vec<Uuid>,
+    /// Stops after the services, so that their last calls are answered.
+    surroundings: Lifecycle,
+}
+
+impl Node {
+    async fn new(
+        (name, publisher): (&'static str, Publisher),
+        data: &TestDatabase,
+        broker: &TestBroker,
+        peers: &Peers,
+    ) -> Result<Self> {
+        let (to_database, database) = through(&data.application_url(), Protocol::Postgres).await?;
+        let (to_broker, broker) = through(&broker.url(publisher), Protocol::Amqp).await?;
+        let peers = Proxy::start(peers.address(), Protocol::Http).await?;
+        let url = format!("http://{}", peers.address());
+        let places = Places {
+            database: to_database,
+            broker: to_broker,
+            issuer: format!("{url}/realms/it"),
+            peers: callees(publisher)
+                .iter()
+                .map(|peer| (*peer, url.clone()))
+                .collect(),
+        };
+        Ok(Self {
+            service: Service::new(name, &places)?,
+            broker,
+            database,
+            peers,
+        })
+    }
+
+    /// Every link passes again.
+    pub(super) fn mend(&self) {
+        for link in [&self.broker, &self.database, &self.peers] {
+            link.mend();
+        }
+    }
+
+    /// Kills the process at the moment at which its link has stopped, mends the link, and starts
+    /// the process again.
+    pub(super) fn crash(&mut self) -> Result<()> {
+        self.service.kill()?;
+        self.mend();
+        self.service.start()
+    }
+}
+
+/// Whom a service calls.
+fn callees(publisher: Publisher) -> &'static [&'static str] {
+    match publisher {
+        Publisher::Auth => &[],
+        Publisher::Tasks => &["auth"],
+        Publisher::Finance => &["auth", "tasks"],
+    }
+}
+
+/// A proxy in front of the server in `url`, and the address that goes through it.
+pub(super) async fn through(url: &str, protocol: Protocol) -> Result<(String, Proxy)> {
+    let mut url: Url = url.parse()?;
+    let host = url.host_str().context("a server has a host")?;
+    let port = url.port().context("a server has a port")?;
+    let target: SocketAddr = format!("{host}:{port}").parse()?;
+    let proxy = Proxy::start(target, protocol).await?;
+    url.set_port(Some(proxy.address().port()))
+        .ok()
+        .context("a server's port can be replaced")?;
+    Ok((url.into(), proxy))
+}
+
+impl Chain {
+    /// Starts both services on databases and a virtual host of their own.
+    pub(super) async fn start() -> Result<Self> {
+        let mut chain = Self::prepare().await?;
+        chain.tasks.service.start()?;
+        chain.finance.service.start()?;
+        Ok(chain)
+    }
+
+    /// As [`Chain::start`], with neither service running.
+    pub(super) async fn prepare() -> Result<Self> {
+        let surroundings = Lifecycle::new();
+        let broker = TestBroker::create().await?;
+        let peers = Peers::start(&surroundings).await?;
+        let tasks_data = TestDatabase::create(Database::Tasks).await?;
+        let finance_data = TestDatabase::create(Database::Finance).await?;
+        let tasks = Node::new(TASKS, &tasks_data, &broker, &peers).await?;
+        let finance = Node::new(FINANCE, &finance_data, &broker, &peers).await?;
+        let outbox = db::connect(&DatabaseConfig {
+            url: Secret::new(tasks_data.application_url()),
+            migration_url: None,
+            max_connections: 2,
+        })
+        .await?;
+        let sources = Sources::system();
+        let employees = (0..EMPLOYEES).map(|_| sources.new_id()).collect();
+        Ok(Self {
+            tasks,
+            finance,
+            tasks_data,
+            finance_data,
+            broker,
+            sent: Sent::default(),
+            peers,
+            outbox,
+            sources,
+            employees,
+            surroundings,
+        })
+    }
+
+    /// One more tasks-service beside the other, with links of its own; it does not run yet.
+    pub(super) async fn second_tasks(&self) -> Result<Node> {
+        Node::new(TASKS, &self.tasks_data, &self.broker, &self.peers).await
+    }
+
+    /// One more finance-service beside the other, with links of its own; it does not run yet.
+    pub(super) async fn second_finance(&self) -> Result<Node> {
+        Node::new(FINANCE, &self.finance_data, &self.broker, &self.peers).await
+    }
+
+    /// The messages of one more task, not written yet, and the outbox to write them to.
+    pub(super) fn task(&mut self) -> (Vec<OutboxMessage>, &DatabaseConnection) {
+        let employee = self.employees[self.sent.tasks.len() % EMPLOYEES];
+        let (task, messages) = self.sent.task(&self.sources, employee);
+        self.peers.add_task(task);
+        (messages, &self.outbox)
+    }
+
+    /// Files `count` tasks: their messages are committed to the outbox, a few tasks at a time.
+    pub(super) async fn send(&mut self, count: usize) -> Result<()> {
+        let mut left = count;
+        while left > 0 {
+            let now = left.min(TASKS_PER_TRANSACTION);
+            let mut messages = Vec::new();
+            for _ in 0..now {
+                messages.extend(self.task().0);
+            }
+            let txn = self.outbox.begin().await?;
+            outbox::append(&txn, &messages).await?;
+            txn.commit().await?;
+            left -= now;
+        }
+        Ok(())
+    }
+
+    /// How many of the messages finance has handled.
+    pub(super) async fn handled(&self) -> Result<usize> {
+        Ok(ids(&self.finance_data.owned, HANDLED).await?.len())
+    }
+
+    /// How many messages wait in the outbox of tasks.
+    pub(super) async fn waiting(&self) -> Result<usize> {
+        Ok(usize::try_from(
+            self.tasks_data.count("outbox", "true").await?,
+        )?)
+    }
+
+    /// Waits until finance has handled everything that was sent.
+    pub(super) async fn until_handled(&self) -> Result<()> {
+        until("finance has handled everything", || async {
+            Ok(self.handled().await? == self.sent.ids.len())
+        })
+        .await
+        .with_context(|| self.logs())
+    }
+
+    /// Demands that every message was handled and moved its money once, that both sides agree, and
+    /// that nothing is left anywhere; then takes everything away.
+    pub(super) async fn finish(mut self) -> Result<()> {
+        self.until_handled().await?;
+        self.until_at_rest().await.with_context(|| self.logs())?;
+        self.tasks.service.stop().await?;
+        self.finance.service.stop().await?;
+        self.account().await.with_context(|| self.logs())?;
+        self.surroundings.stop_and_wait().await;
+        self.outbox.close().await?;
+        self.broker.remove().await?;
+        self.tasks_data.remove().await?;
+        self.finance_data.remove().await
+    }
+
+    /// Waits until nothing is under way any more.
+    async fn until_at_rest(&self) -> Result<()> {
+        let leased = "UPDATE fetch_pending SET next_at = now() WHERE next_at > now()";
+        // A process that was killed while it fetched holds its notes for a minute; nobody waits for that.
+        sqlx::query(leased)
+            .execute(&self.finance_data.owned)
+            .await?;
+        for (what, data, table) in [
+            ("the outbox of tasks", &self.tasks_data, "outbox"),
+            ("the outbox of finance", &self.finance_data, "outbox"),
+            (
+                "what finance has to fetch",
+                &self.finance_data,
+                "fetch_pending",
+            ),
+        ] {
+            until(&format!("{what} is empty"), || async {
+                Ok(data.count(table, "true").await? == 0)
+            })
+            .await?;
+        }
+        until("tasks knows every price", || async {
+            let known = self.tasks_data.count("price_cache", "true").await?;
+            Ok(usize::try_from(known)? == self.sent.tasks.len())
+        })
+        .await?;
+        until("the queues are empty", || async {
+            Ok(self.broker.remaining().await?.is_empty())
+        })
+        .await
+    }
+
+    /// Sent = applied + ignored + parked, and nothing twice.
+    async fn account(&self) -> Result<()> {
+        let finance = &self.finance_data.owned;
+        ensure!(
+            ids(finance, HANDLED).await? == self.sent.ids,
+            "other messages were handled than were sent"
+        );
+        ensure!(self.movements().await? == self.sent.movements.iter().cloned().collect::<Vec<_>>());
+        books::check(finance).await?;
+        let told = self
+            .tasks_data
+            .count("inbox", "consumer = 'tasks.finance'")
+            .await?;
+        ensure!(
+            usize::try_from(told)? == self.sent.tasks.len(),
+            "{told} prices were told of {} tasks",
+            self.sent.tasks.len()
+        );
+        ensure!(
+            prices(finance, "task_uuid", "task_price").await?
+                == prices(&self.tasks_data.owned, "task_id", "price_cache").await?,
+            "the prices of both sides differ"
+        );
+        let cached: BTreeSet<Uuid> = ids(finance, "SELECT task_uuid FROM task_cache").await?;
+        ensure!(
+            cached == self.sent.tasks,
+            "other tasks are cached than were filed"
+        );
+        for data in [&self.tasks_data, &self.finance_data] {
+            ensure!(
+                data.count("outbox_dead", "true").await? == 0,
+                "messages were given up"
+            );
+        }
+        let remaining = self.broker.remaining().await?;
+        ensure!(remaining.is_empty(), "messages remain: {remaining:?}");
+        Ok(())
+    }
+
+    /// Every transfer, in order; one that was booked twice is there twice.
+    async fn movements(&self) -> Result<Vec<Movement>> {
+        let query = "SELECT kind, task_uuid, employee, event_at FROM transfer";
+        let mut found: Vec<Movement> = sqlx::query_as(query)
+            .fetch_all(&self.finance_data.owned)
+            .await?;
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    fn logs(&self) -> String {
+        let [tasks, finance] = [&self.tasks, &self.finance]
+            .map(|node| format!("{}\n{}", node.service.log_tail(), node.service.threads()));
+        format!("tasks-service:\n{tasks}\nfinance-service:\n{finance}\n")
+    }
+}
+
+/// The messages of the board that finance has applied, ignored or parked.
+const HANDLED: &str = "
+    SELECT message_id FROM inbox WHERE consumer = 'finance.tasks'
+    UNION
+    SELECT message_id::uuid FROM parked_message WHERE queue = 'finance.tasks'";
+
+async fn ids(database: &PgPool, query: &'static str) -> Result<BTreeSet<Uuid>> {
+    let found: Vec<Uuid> = sqlx::query_scalar(query).fetch_all(database).await?;
+    Ok(found.into_iter().collect())
+}
+
+/// Task, fee and reward, by task.
+async fn prices(database: &PgPool, task: &str, table: &str) -> Result<Vec<(Uuid, i64, i64)>> {
+    let query = format!("SELECT {task}, fee_cents, reward_cents FROM {table} ORDER BY 1");
+    Ok(sqlx::query_as(sqlx::AssertSqlSafe(query))
+        .fetch_all(database)
+        .await?)
+}

@@ -1,0 +1,140 @@
+//! Each link is cut, reset, delayed, throttled and silenced, while messages go on being written.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use tokio::time::sleep;
+
+use super::{chain::Chain, rounds};
+use crate::support::{
+    proxy::{Direction, Flow, Proxy},
+    waiting::until,
+};
+
+/// Tasks written before and after each fault.
+const TASKS: usize = 10;
+
+/// How long a fault lasts that does not pass by itself.
+const LASTS: Duration = Duration::from_millis(700);
+
+/// What is done to a link.
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    Cut,
+    Reset,
+    Closed,
+    Set(Direction, Flow),
+    SetBoth(Flow),
+    /// Nothing gets through, and then the connections are gone.
+    ResetInSilence,
+}
+
+const FAULTS: [Fault; 8] = [
+    Fault::Cut,
+    Fault::Reset,
+    Fault::Closed,
+    Fault::SetBoth(Flow::Delay(Duration::from_millis(30))),
+    Fault::SetBoth(Flow::Throttle(20_000)),
+    Fault::Set(Direction::ToServer, Flow::Hold),
+    Fault::Set(Direction::ToClient, Flow::Hold),
+    Fault::ResetInSilence,
+];
+
+impl Fault {
+    async fn strike(self, link: &Proxy) {
+        match self {
+            Self::Cut => link.cut(),
+            Self::Reset => link.reset(),
+            Self::Closed => link.close(),
+            Self::Set(direction, flow) => link.set(direction, flow),
+            Self::SetBoth(flow) => link.set_both(flow),
+            Self::ResetInSilence => {
+                link.set_both(Flow::Hold);
+                sleep(LASTS).await;
+                link.reset();
+            }
+        }
+    }
+}
+
+/// Breaks a link in every way, one after the other.
+async fn every_fault(link: fn(&Chain) -> &Proxy) -> Result<()> {
+    let mut chain = Chain::start().await?;
+    for _ in 0..rounds() {
+        for fault in FAULTS {
+            chain.send(TASKS).await?;
+            fault.strike(link(&chain)).await;
+            chain.send(TASKS).await?;
+            sleep(LASTS).await;
+            link(&chain).mend();
+        }
+    }
+    chain.finish().await
+}
+
+#[tokio::test]
+async fn from_tasks_to_the_broker() -> Result<()> {
+    every_fault(|chain| &chain.tasks.broker).await
+}
+
+#[tokio::test]
+async fn from_the_broker_to_finance() -> Result<()> {
+    every_fault(|chain| &chain.finance.broker).await
+}
+
+#[tokio::test]
+async fn from_tasks_to_its_database() -> Result<()> {
+    every_fault(|chain| &chain.tasks.database).await
+}
+
+#[tokio::test]
+async fn from_finance_to_its_database() -> Result<()> {
+    every_fault(|chain| &chain.finance.database).await
+}
+
+#[tokio::test]
+async fn from_finance_to_its_peers_and_to_the_issuer_of_its_tokens() -> Result<()> {
+    every_fault(|chain| &chain.finance.peers).await
+}
+
+#[tokio::test]
+async fn a_broker_that_falls_silent_is_given_up_and_dialled_again() -> Result<()> {
+    let mut chain = Chain::start().await?;
+    chain.send(TASKS).await?;
+    chain.until_handled().await?;
+    for node in [&chain.tasks, &chain.finance] {
+        node.broker.set_both(Flow::Hold);
+    }
+    chain.send(TASKS).await?;
+    for (node, words) in [
+        (&chain.tasks, "the broker connection is given up"),
+        (&chain.finance, "subscribing again"),
+    ] {
+        until(&format!("it says: {words}"), || async {
+            Ok(node.service.has_said(words) > 0)
+        })
+        .await
+        .with_context(|| node.service.log_tail())?;
+        node.mend();
+    }
+    chain.finish().await
+}
+
+#[tokio::test]
+async fn a_database_that_falls_silent_is_given_up_and_dialled_again() -> Result<()> {
+    let mut chain = Chain::start().await?;
+    chain.send(TASKS).await?;
+    chain.until_handled().await?;
+    for node in [&chain.tasks, &chain.finance] {
+        node.database.set_both(Flow::Hold);
+    }
+    chain.send(TASKS).await?;
+    for node in [&chain.tasks, &chain.finance] {
+        until("the relay gives its connection up", || async {
+            Ok(node.service.has_said("the database did not answer in time") > 0)
+        })
+        .await?;
+        node.mend();
+    }
+    chain.finish().await
+}

@@ -1,0 +1,343 @@
+//! A TCP proxy on one link of a service: it passes, holds, delays, throttles, cuts and resets, and
+//! stops the link at a chosen moment, which it recognises in the bytes that go by.
+//!
+//! With the link stopped, the real process behind it can be killed at that moment, so the product
+//! needs no code for its faults.
+
+mod amqp;
+mod postgres;
+mod wire;
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{oneshot, watch},
+    task::JoinSet,
+    time::timeout,
+};
+
+/// What is spoken on a link; decides what can be recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// To RabbitMQ.
+    Amqp,
+    /// To PostgreSQL.
+    Postgres,
+    /// To a peer or the issuer; no moment is recognised.
+    Http,
+}
+
+/// Which way bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// From the service.
+    ToServer,
+    /// To the service.
+    ToClient,
+}
+
+/// Something that is about to go by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// The service publishes a message.
+    Publish,
+    /// The broker confirms messages to the service.
+    Confirm,
+    /// The service acknowledges deliveries.
+    Acknowledge,
+    /// The service runs a statement whose text contains this.
+    Statement(&'static str),
+}
+
+/// On which side of the moment the link stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// It does not get through any more.
+    Before,
+    /// It has got through, and nothing that follows.
+    After,
+}
+
+/// How bytes of one direction go by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// At once.
+    Pass,
+    /// Not at all for now, the end of the connection included.
+    Hold,
+    /// Each portion this much later.
+    Delay(Duration),
+    /// No more than these bytes a second.
+    Throttle(u32),
+}
+
+/// How the link is at this moment.
+#[derive(Debug, Clone, Copy)]
+struct Weather {
+    to_server: Flow,
+    to_client: Flow,
+    /// Whether new connections are taken.
+    open: bool,
+    /// Counted up to end every connection there is.
+    ended: u64,
+    ending: Ending,
+}
+
+/// How connections are ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// In good order.
+    Close,
+    /// With a TCP reset.
+    Reset,
+}
+
+impl Weather {
+    const FAIR: Self = Self {
+        to_server: Flow::Pass,
+        to_client: Flow::Pass,
+        open: true,
+        ended: 0,
+        ending: Ending::Close,
+    };
+
+    const fn flow(&self, direction: Direction) -> Flow {
+        match direction {
+            Direction::ToServer => self.to_server,
+            Direction::ToClient => self.to_client,
+        }
+    }
+}
+
+/// Stops the link the `nth` time that `moment` comes.
+#[derive(Debug)]
+struct Trap {
+    side: Side,
+    moment: Moment,
+    left: usize,
+    sprung: oneshot::Sender<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    target: SocketAddr,
+    protocol: Protocol,
+    weather: watch::Sender<Weather>,
+    trap: Mutex<Option<Trap>>,
+    disguise: Mutex<Option<Disguise>>,
+}
+
+/// What the server says, and what the service hears instead, equally long.
+#[derive(Debug)]
+struct Disguise {
+    said: Vec<u8>,
+    heard: Vec<u8>,
+}
+
+/// A proxy in front of one server; dropping it ends its connections.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    _accepting: JoinSet<()>,
+}
+
+/// Completes when the link has stopped at the moment that was asked for.
+#[derive(Debug)]
+#[must_use = "a trap is of use only to who waits for it"]
+pub(crate) struct Stopped {
+    moment: Moment,
+    sprung: oneshot::Receiver<()>,
+}
+
+impl Stopped {
+    /// Long enough for a busy machine; a test that passes waits for the moment alone.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// Waits for the moment.
+    pub(crate) async fn reached(self) -> Result<()> {
+        let came = timeout(Self::PATIENCE, self.sprung).await;
+        came.with_context(|| format!("{:?} did not come", self.moment))?
+            .context("the proxy is gone")
+    }
+}
+
+impl Proxy {
+    /// Stands in front of `target` from now on, everything passing.
+    pub(crate) async fn start(target: SocketAddr, protocol: Protocol) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            target,
+            protocol,
+            weather: watch::Sender::new(Weather::FAIR),
+            trap: Mutex::new(None),
+            disguise: Mutex::new(None),
+        });
+        let mut accepting = JoinSet::new();
+        accepting.spawn(accept(listener, Arc::clone(&shared)));
+        Ok(Self {
+            address,
+            shared,
+            _accepting: accepting,
+        })
+    }
+
+    /// Where the service connects to.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops the link, both ways, the `nth` time from now that `moment` comes (1 is the next).
+    pub(crate) fn stop_at(&self, side: Side, moment: Moment, nth: usize) -> Stopped {
+        let (sprung, receiver) = oneshot::channel();
+        let trap = Trap {
+            side,
+            moment: moment.clone(),
+            left: nth,
+            sprung,
+        };
+        *self.shared.trap.lock().expect("no proxy panics") = Some(trap);
+        Stopped {
+            moment,
+            sprung: receiver,
+        }
+    }
+
+    /// Lets bytes of one direction go by like this.
+    pub(crate) fn set(&self, direction: Direction, flow: Flow) {
+        self.shared.change(|weather| match direction {
+            Direction::ToServer => weather.to_server = flow,
+            Direction::ToClient => weather.to_client = flow,
+        });
+    }
+
+    /// Lets bytes of both directions go by like this.
+    pub(crate) fn set_both(&self, flow: Flow) {
+        self.set(Direction::ToServer, flow);
+        self.set(Direction::ToClient, flow);
+    }
+
+    /// Where the server says `said` the service hears `heard` from now on.
+    pub(crate) fn disguise(&self, said: &str, heard: &str) {
+        assert_eq!(said.len(), heard.len(), "lengths are part of the protocol");
+        *self.shared.disguise.lock().expect("no proxy panics") = Some(Disguise {
+            said: said.into(),
+            heard: heard.into(),
+        });
+    }
+
+    /// Ends every connection in good order; new ones are taken.
+    pub(crate) fn cut(&self) {
+        self.end(Ending::Close);
+    }
+
+    /// Ends every connection with a TCP reset; new ones are taken.
+    pub(crate) fn reset(&self) {
+        self.end(Ending::Reset);
+    }
+
+    /// Ends every connection and takes no new ones: the server is gone.
+    pub(crate) fn close(&self) {
+        self.shared.change(|weather| weather.open = false);
+        self.cut();
+    }
+
+    /// Everything passes again, and new connections are taken.
+    pub(crate) fn mend(&self) {
+        self.shared.change(|weather| {
+            *weather = Weather {
+                ended: weather.ended,
+                ..Weather::FAIR
+            };
+        });
+    }
+
+    fn end(&self, ending: Ending) {
+        self.shared.change(|weather| {
+            weather.ended += 1;
+            weather.ending = ending;
+        });
+    }
+}
+
+impl Shared {
+    fn change(&self, change: impl FnOnce(&mut Weather)) {
+        self.weather.send_modify(change);
+    }
+
+    /// What the service hears when the server says `bytes`.
+    fn disguised(&self, bytes: &mut [u8]) {
+        let worn = self.disguise.lock().expect("no proxy panics");
+        let Some(Disguise { said, heard }) = worn.as_ref() else {
+            return;
+        };
+        let found = bytes.windows(said.len()).position(|window| window == said);
+        if let Some(at) = found {
+            bytes[at..at + said.len()].copy_from_slice(heard);
+        }
+    }
+
+    /// Whether the trap springs on `moment`, and on which side; then the link stops.
+    fn springs(&self, moment: &wire::Seen) -> Option<Side> {
+        let mut armed = self.trap.lock().expect("no proxy panics");
+        let trap = armed.as_mut().filter(|trap| moment.is(&trap.moment))?;
+        trap.left = trap.left.saturating_sub(1);
+        if trap.left > 0 {
+            return None;
+        }
+        let trap = armed.take()?;
+        self.change(|weather| {
+            weather.to_server = Flow::Hold;
+            weather.to_client = Flow::Hold;
+        });
+        // Nobody may wait for it any more.
+        trap.sprung.send(()).ok();
+        Some(trap.side)
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let mut connections = JoinSet::new();
+    while let Ok((client, _)) = listener.accept().await {
+        while connections.try_join_next().is_some() {}
+        if shared.weather.borrow().open {
+            connections.spawn(serve(client, Arc::clone(&shared)));
+        }
+    }
+}
+
+/// Passes bytes on until one side ends the connection or the test does.
+async fn serve(mut client: TcpStream, shared: Arc<Shared>) {
+    let Ok(mut server) = TcpStream::connect(shared.target).await else {
+        return;
+    };
+    for socket in [&client, &server] {
+        socket.set_nodelay(true).ok();
+    }
+    let mut weather = shared.weather.subscribe();
+    let before = weather.borrow_and_update().ended;
+    {
+        let (from_client, to_client) = client.split();
+        let (from_server, to_server) = server.split();
+        let up = wire::Way::new(&shared, Direction::ToServer);
+        let down = wire::Way::new(&shared, Direction::ToClient);
+        tokio::select! {
+            () = up.run(from_client, to_server) => {}
+            () = down.run(from_server, to_client) => {}
+            _ = weather.wait_for(|weather| weather.ended > before) => {}
+        }
+    }
+    let now = *weather.borrow();
+    if now.ended > before && now.ending == Ending::Reset {
+        for socket in [&client, &server] {
+            socket.set_zero_linger().ok();
+        }
+    }
+}

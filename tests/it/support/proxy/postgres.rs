@@ -1,0 +1,111 @@
+//! Messages of PostgreSQL's frontend and the statements they run (protocol 3.0, "Message Formats").
+
+use std::collections::HashMap;
+
+use super::wire::{Part, Seen};
+
+/// The code of a start-up message; before it there may be questions for encryption.
+const PROTOCOL_3: u32 = 196_608;
+
+/// Cuts what a client sends into messages and knows the text of its prepared statements.
+#[derive(Debug, Default)]
+pub(super) struct Statements {
+    started: bool,
+    rest: Vec<u8>,
+    prepared: HashMap<Vec<u8>, String>,
+}
+
+impl Statements {
+    /// The messages that are complete with `bytes`.
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Vec<Part> {
+        self.rest.extend_from_slice(bytes);
+        let mut parts = Vec::new();
+        while let Some(length) = self.next_length() {
+            let bytes: Vec<u8> = self.rest.drain(..length).collect();
+            let seen = if self.started {
+                self.recognise(&bytes)
+            } else {
+                self.started = number(&bytes, 4) == Some(PROTOCOL_3);
+                None
+            };
+            parts.push(Part { bytes, seen });
+        }
+        parts
+    }
+
+    /// The length of the next message, none while it is incomplete; the first ones have no type.
+    fn next_length(&self) -> Option<usize> {
+        let kind = usize::from(self.started);
+        let length = kind + usize::try_from(number(&self.rest, kind)?).ok()?;
+        (self.rest.len() >= length).then_some(length)
+    }
+
+    fn recognise(&mut self, message: &[u8]) -> Option<Seen> {
+        let (kind, body) = (message.first()?, message.get(5..)?);
+        let mut texts = body.split(|byte| *byte == 0);
+        match kind {
+            b'Q' => Some(Seen::Statement(text(texts.next()?))),
+            // Parse: a name and the statement.
+            b'P' => {
+                let (name, statement) = (texts.next()?, texts.next()?);
+                self.prepared.insert(name.to_vec(), text(statement));
+                None
+            }
+            // Bind: a portal and the name of a statement. An execution follows.
+            b'B' => {
+                let name = texts.nth(1)?;
+                self.prepared.get(name).cloned().map(Seen::Statement)
+            }
+            _ => None,
+        }
+    }
+}
+
+fn number(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
+        [&[kind], length.as_slice(), body].concat()
+    }
+
+    #[test]
+    fn a_prepared_statement_is_recognised_each_time_it_is_run() {
+        let ssl_request = [0, 0, 0, 8, 4, 210, 22, 47];
+        let start = [0, 0, 0, 9, 0, 3, 0, 0, 0];
+        let stream = [
+            ssl_request.to_vec(),
+            start.to_vec(),
+            message(b'P', b"s1\0DELETE FROM outbox\0\0\0"),
+            message(b'B', b"\0s1\0\0\0\0\0\0\0"),
+            message(b'S', b""),
+            message(b'Q', b"COMMIT\0"),
+            message(b'B', b"\0s1\0\0\0\0\0\0\0"),
+        ]
+        .concat();
+        let mut statements = Statements::default();
+        let parts: Vec<Part> = stream
+            .chunks(3)
+            .flat_map(|bytes| statements.read(bytes))
+            .collect();
+        let seen: Vec<Seen> = parts.into_iter().filter_map(|part| part.seen).collect();
+        let statement = |text: &str| Seen::Statement(text.to_owned());
+        assert_eq!(
+            seen,
+            [
+                statement("DELETE FROM outbox"),
+                statement("COMMIT"),
+                statement("DELETE FROM outbox")
+            ]
+        );
+    }
+}
