@@ -14,7 +14,7 @@ use platform::{
     peer::PeerClient,
     rabbit::Broker,
     sources::Sources,
-    ui::{self, Site},
+    ui::{PageGuard, Site},
 };
 use sea_orm::DatabaseConnection;
 use url::Url;
@@ -150,14 +150,14 @@ async fn listen(
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Listeners> {
     let login = Url::parse(&config.identity.issuer).context("identity.issuer is no address")?;
-    let policy = ui::content_security_policy(&login)?;
+    let guard = PageGuard::try_new(BASE, &config.pages.origin, &login)?;
     let pages = http::bind(&ListenConfig {
         listen: config.pages.listen,
     })
     .await?;
     let api = http::bind(&config.api).await?;
     let api_routes = api::router(state.db.clone(), state.sources.clone());
-    let page_routes = web::router(state, operations, policy);
+    let page_routes = web::router(state, operations, guard);
     Ok(Listeners {
         pages: http::serve(lifecycle, "pages", pages, page_routes)?,
         api: http::serve(lifecycle, "api", api, api_routes)?,

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
@@ -28,7 +28,7 @@ use crate::{
 const MAX_BODY: usize = 256 * 1024;
 
 /// The header that carries the id of a request.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Sections `[pages]` and `[api]`: where a router listens.
 #[derive(Debug, Clone, Deserialize)]
@@ -42,56 +42,45 @@ pub struct ListenConfig {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestId(pub String);
 
-/// Adds what every router of a service has: id, log line, panic guard, body limit.
+/// Adds what every router of a service has: id, log line, panic guard, body limit, described errors.
 pub fn with_defaults(routes: Routes, sources: Sources) -> Routes {
     routes
         .layer(RequestBodyLimitLayer::new(MAX_BODY))
         .layer(CatchPanicLayer::custom(answer_panic))
+        .layer(middleware::map_response(describe))
         .layer(middleware::from_fn_with_state(sources, observe))
 }
 
-/// Headers of every page (DESIGN.md section 9); `content_security_policy` is the page's policy.
-pub fn with_page_headers(routes: Routes, content_security_policy: HeaderValue) -> Routes {
-    routes.layer(middleware::from_fn(move |request: Request, next: Next| {
-        let policy = content_security_policy.clone();
-        async move {
-            let mut response = next.run(request).await;
-            insert_page_headers(&mut response, policy);
-            response
-        }
-    }))
-}
-
-fn insert_page_headers(response: &mut Response, policy: HeaderValue) {
-    let fixed = [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "same-origin"),
-        (
-            header::STRICT_TRANSPORT_SECURITY,
-            "max-age=31536000; includeSubDomains",
-        ),
-        (
-            HeaderName::from_static("cross-origin-opener-policy"),
-            "same-origin",
-        ),
-        (
-            HeaderName::from_static("cross-origin-resource-policy"),
-            "same-origin",
-        ),
-        (
-            HeaderName::from_static("permissions-policy"),
-            "camera=(), geolocation=(), microphone=()",
-        ),
-    ];
+/// Gives every error a body that says what it is, and keeps caches and guesses away from every answer.
+async fn describe(response: Response) -> Response {
+    let is_error = response.status().is_client_error() || response.status().is_server_error();
+    let mut response = if is_error && !is_described(response.headers()) {
+        let (mut parts, _unread) = response.into_parts();
+        let (problem, body) = Problem::of_status(parts.status)
+            .into_response()
+            .into_parts();
+        parts.headers.remove(header::CONTENT_LENGTH);
+        parts.headers.extend(problem.headers);
+        Response::from_parts(parts, body)
+    } else {
+        response
+    };
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    for (name, value) in fixed {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+fn is_described(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    kind.is_some_and(|kind| {
+        kind.starts_with(b"text/html") || kind.starts_with(b"application/problem+json")
+    })
 }
 
 fn answer_panic(_panic: Box<dyn std::any::Any + Send>) -> Response {

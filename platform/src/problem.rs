@@ -3,7 +3,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -56,6 +56,20 @@ impl Problem {
         }
     }
 
+    /// A status that says enough by itself.
+    #[must_use]
+    pub fn of_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::not_found(),
+            StatusCode::PAYLOAD_TOO_LARGE => Self::new(status, "The body is too large."),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                Self::new(status, "The address does not take this method.")
+            }
+            status if status.is_server_error() => Self::new(status, "Something went wrong here."),
+            status => Self::new(status, "The request cannot be taken as it is."),
+        }
+    }
+
     /// 400: the request cannot be read.
     #[must_use]
     pub fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
@@ -65,9 +79,16 @@ impl Problem {
     /// 401 with the challenge of RFC 6750.
     #[must_use]
     pub fn unauthorized(challenge: &'static str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "A valid access token is needed.")
+            .with_challenge(challenge)
+    }
+
+    /// The same problem with a challenge of RFC 6750, which says what would be accepted.
+    #[must_use]
+    pub fn with_challenge(self, challenge: &'static str) -> Self {
         Self {
             challenge: Some(challenge),
-            ..Self::new(StatusCode::UNAUTHORIZED, "A valid access token is needed.")
+            ..self
         }
     }
 
@@ -151,6 +172,14 @@ impl Problem {
     pub fn detail(&self) -> &str {
         &self.detail
     }
+}
+
+/// Whether whoever asks reads JSON and no pages.
+pub(crate) fn wants_json(headers: &HeaderMap) -> bool {
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("json") && !accept.contains("html"))
 }
 
 /// Whole seconds, rounded up: a client that waits that long is not early.

@@ -16,7 +16,7 @@ use platform::{
     routes::Routes,
     signal::Signal,
     sources::Sources,
-    ui::{self, Site},
+    ui::{PageGuard, Site},
 };
 use url::Url;
 
@@ -69,7 +69,7 @@ pub async fn start(
         per_second,
     );
     let login = Url::parse(issuer.url()).context("identity.issuer is no address")?;
-    let policy = ui::content_security_policy(&login)?;
+    let guard = PageGuard::try_new(BASE, &config.pages.origin, &login)?;
     let api_router = api_router(&app, machines.clone());
     jobs::spawn_all(
         lifecycle,
@@ -85,7 +85,7 @@ pub async fn start(
     )?;
     let pages_listener = http::bind(&config.pages.listener()).await?;
     let api_listener = http::bind(&config.api.listener()).await?;
-    let page_routes = web::router(pages, operations, policy);
+    let page_routes = web::router(pages, operations, guard);
     Ok(Listeners {
         pages: http::serve(lifecycle, "pages", pages_listener, page_routes)?,
         api: http::serve(lifecycle, "api", api_listener, api_router)?,

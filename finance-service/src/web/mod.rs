@@ -5,7 +5,6 @@ mod failure;
 pub mod views;
 
 use axum::{
-    http::HeaderValue,
     middleware,
     response::{IntoResponse, Redirect, Response},
     routing::get,
@@ -14,17 +13,13 @@ use platform::{
     auth, http,
     operations::{self, web::Operations},
     routes::Routes,
-    ui::{self, Frame, PageProblem, Visit},
+    ui::{self, Frame, PageGuard, PageProblem, Visit},
 };
 
 use crate::state::{BASE, PageState};
 
-/// Everything below `/finance`, with the content policy of its pages.
-pub fn router(
-    state: PageState,
-    operations: Operations,
-    content_security_policy: HeaderValue,
-) -> Routes {
+/// Everything below `/finance`, with what `guard` adds to every answer.
+pub fn router(state: PageState, operations: Operations, guard: PageGuard) -> Routes {
     let pages = Routes::new()
         .route("/", get(home))
         .route("/me", get(account::mine))
@@ -37,10 +32,7 @@ pub fn router(
         .merge(ui::assets::router(BASE))
         .fallback(not_found)
         .layer(middleware::from_fn(ui::forget_shown_toast));
-    http::with_defaults(
-        http::with_page_headers(router, content_security_policy),
-        state.sources,
-    )
+    guard.around(http::with_defaults(router, state.sources))
 }
 
 async fn home() -> Redirect {

@@ -39,7 +39,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// The largest document that is read, in bytes.
 const MAX_DOCUMENT: usize = 1024 * 1024;
 
-/// The issuer cannot be asked, and was never asked before.
+/// The issuer cannot be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the identity provider cannot be reached")]
 pub struct IssuerUnavailable {
@@ -207,6 +207,28 @@ impl Issuer {
         }
     }
 
+    /// The same, once the issuer was found to answer just now: a browser that is sent there while it is
+    /// down would be left alone with an error of its own.
+    pub(super) async fn answering(&self) -> Result<Arc<Provider>, IssuerUnavailable> {
+        let provider = self.provider().await?;
+        let asked: Result<serde::de::IgnoredAny, FetchError> = self.get(&self.discovery()).await;
+        match asked {
+            Ok(_document) => Ok(provider),
+            Err(error) => {
+                let cause: &dyn std::error::Error = &error;
+                tracing::warn!(cause, "the issuer does not answer");
+                Err(IssuerUnavailable {
+                    retry_after: FIRST_PAUSE,
+                })
+            }
+        }
+    }
+
+    fn discovery(&self) -> String {
+        let issuer = self.inner.url.as_str().trim_end_matches('/');
+        format!("{issuer}/.well-known/openid-configuration")
+    }
+
     /// The key called `kid`; an unknown name causes one fetch, but not one per token.
     pub(super) async fn key(
         &self,
@@ -254,12 +276,7 @@ impl Issuer {
     }
 
     async fn fetch(&self) -> Result<Provider, FetchError> {
-        let issuer = self.inner.url.as_str();
-        let discovery = format!(
-            "{}/.well-known/openid-configuration",
-            issuer.trim_end_matches('/')
-        );
-        let metadata: ProviderMetadataWithLogout = self.get(&discovery).await?;
+        let metadata: ProviderMetadataWithLogout = self.get(&self.discovery()).await?;
         if metadata.issuer() != &self.inner.url {
             return Err(FetchError::OtherIssuer(metadata.issuer().to_string()));
         }

@@ -13,6 +13,8 @@ use crate::{lifecycle::Lifecycle, problem::Problem, rate_limit::CallerLimit, sou
 /// The challenges of RFC 6750 section 3.
 const NO_TOKEN: &str = "Bearer";
 const INVALID_TOKEN: &str = r#"Bearer error="invalid_token""#;
+const INVALID_REQUEST: &str = r#"Bearer error="invalid_request""#;
+const INSUFFICIENT_SCOPE: &str = r#"Bearer error="insufficient_scope""#;
 
 /// A scope that a route asks for.
 ///
@@ -57,7 +59,7 @@ impl MachineAuth {
     }
 
     async fn admit(&self, headers: &HeaderMap, scope: &str) -> Result<String, Problem> {
-        let token = bearer(headers).ok_or_else(|| Problem::unauthorized(NO_TOKEN))?;
+        let token = bearer(headers)?;
         let access = self
             .verifier
             .access(token)
@@ -73,7 +75,8 @@ impl MachineAuth {
         }
         if !access.grants(scope) {
             tracing::info!(client_id, scope, "a token without the scope was refused");
-            return Err(Problem::forbidden(format!("The scope {scope} is needed.")));
+            let problem = Problem::forbidden(format!("The scope {scope} is needed."));
+            return Err(problem.with_challenge(INSUFFICIENT_SCOPE));
         }
         let client_id = client_id.to_owned();
         self.limit
@@ -83,10 +86,18 @@ impl MachineAuth {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+/// The one token of a request. With several headers, who reads which would be a matter of luck.
+fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let token = values.next().and_then(|value| {
+        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    });
+    if values.next().is_some() {
+        let problem = Problem::bad_request("Send one Authorization header.");
+        return Err(problem.with_challenge(INVALID_REQUEST));
+    }
+    token.ok_or_else(|| Problem::unauthorized(NO_TOKEN))
 }
 
 fn refusal(error: &TokenError) -> Problem {

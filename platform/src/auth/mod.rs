@@ -27,7 +27,6 @@ mod tests;
 mod token;
 pub mod web;
 
-pub(crate) use self::web::wants_json;
 pub use self::{
     config::{IdentityConfig, LoginConfig, SessionConfig},
     cookie::InsecureOrigin,

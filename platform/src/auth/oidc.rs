@@ -178,7 +178,7 @@ impl Oidc {
 
     /// Begins a login whose answer will carry `state`.
     pub(super) async fn begin(&self, state: String) -> Result<LoginRequest, IssuerUnavailable> {
-        let provider = self.issuer.provider().await?;
+        let provider = self.issuer.answering().await?;
         let secrets = LoginSecrets {
             nonce: super::opaque::Opaque::new(&self.sources).text(),
             verifier: super::opaque::Opaque::new(&self.sources).text(),

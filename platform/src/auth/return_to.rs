@@ -54,8 +54,14 @@ fn is_page_below(base: &str, path: &str) -> bool {
         && !is_login
         && is_local(path)
         && path.is_ascii()
-        && !path.contains("/..")
+        && !has_dot_segment(path)
         && path.len() <= MAX_PATH
+}
+
+/// Browsers take such segments out of a path, encoded or not, and arrive elsewhere.
+fn has_dot_segment(path: &str) -> bool {
+    let path = path.to_ascii_lowercase().replace("%2e", ".");
+    path.contains("/.")
 }
 
 #[cfg(test)]
@@ -89,6 +95,19 @@ mod tests {
             "/tasks.evil.example",
             "/finance/me",
             "/tasks/../finance",
+            "/tasks/%2e%2E/finance",
+            "/tasks/./login",
+            "///evil.example",
+            "/%2f/evil.example",
+            "/%5cevil.example",
+            "/\t/evil.example",
+            " //evil.example",
+            "https:evil.example",
+            "/tasks@evil.example",
+            "/tasks:80@evil.example",
+            "/tasks#@evil.example",
+            "//tasks@evil.example",
+            "data:text/html,x",
             "/tasks/\r\nSet-Cookie: a=b",
             "javascript:alert(1)",
             "/tasks/login?return_to=/tasks",

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     lifecycle::Lifecycle,
-    problem::Problem,
+    problem::{Problem, wants_json},
     rate_limit::RateLimit,
     routes::Routes,
     sources::Sources,
@@ -258,14 +258,6 @@ fn path_of(parts: &Parts) -> Option<String> {
         .get::<OriginalUri>()
         .map_or(&parts.uri, |original| &original.0);
     uri.path_and_query().map(ToString::to_string)
-}
-
-/// Whether a script asks, which wants data and no page.
-pub(crate) fn wants_json(headers: &HeaderMap) -> bool {
-    let accept = headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok());
-    accept.is_some_and(|accept| accept.contains("json") && !accept.contains("html"))
 }
 
 /// Leads on with a GET.

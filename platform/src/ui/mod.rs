@@ -5,6 +5,7 @@
 
 pub mod assets;
 mod clock;
+mod guard;
 pub mod html_check;
 pub mod markdown;
 mod markup;
@@ -18,12 +19,12 @@ mod shell;
 mod visit;
 
 pub use clock::ReaderClock;
+pub use guard::PageGuard;
 pub use markup::Markup;
 pub use money::{Money, grouped};
 pub use navigation::{Link, LinkGroup, Section, home};
 pub use page_problem::{PageProblem, PlainProblem, ShellProblem};
 pub use person::{Person, role_label};
-pub use policy::content_security_policy;
 pub use query::encode_query;
 pub use shell::{CSRF_FIELD, Frame, Shell, Site, Viewer};
 pub use visit::{Theme, Toast, ToastLink, Visit, forget_shown_toast, is_local};

@@ -149,6 +149,28 @@ impl PageProblem {
         )
     }
 
+    /// A status that no page was made for; `request_id` is shown where the fault is ours.
+    #[must_use]
+    pub fn of_status(status: StatusCode, request_id: &str) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::not_found(),
+            StatusCode::SERVICE_UNAVAILABLE => Self::unavailable(),
+            status if status.is_server_error() => Self::internal(request_id),
+            StatusCode::PAYLOAD_TOO_LARGE => Self::new(
+                status,
+                "circle-alert",
+                "That is too much",
+                "Nothing was changed. Go back and send a shorter text.",
+            ),
+            status => Self::new(
+                status,
+                "circle-alert",
+                "That cannot be read",
+                "The request is not one that a page here makes. Nothing was changed.",
+            ),
+        }
+    }
+
     /// 500 that shows nothing but the id under which the log speaks of it.
     #[must_use]
     pub fn internal(request_id: impl Into<String>) -> Self {

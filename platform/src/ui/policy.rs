@@ -10,7 +10,7 @@ use url::Url;
 ///
 /// # Errors
 /// When the origin of `login` cannot be written into a header; no parsed address has such an origin.
-pub fn content_security_policy(login: &Url) -> Result<HeaderValue, InvalidHeaderValue> {
+pub(super) fn content_security_policy(login: &Url) -> Result<HeaderValue, InvalidHeaderValue> {
     let origin = login.origin().ascii_serialization();
     HeaderValue::try_from(format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; \

@@ -9,7 +9,6 @@ pub mod views;
 mod visitor;
 
 use axum::{
-    http::HeaderValue,
     middleware,
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
@@ -18,18 +17,14 @@ use platform::{
     auth, http,
     operations::{self, web::Operations},
     routes::Routes,
-    ui::{self, Frame, PageProblem, Visit},
+    ui::{self, Frame, PageGuard, PageProblem, Visit},
 };
 
 use self::visitor::Visitor;
 use crate::state::{BASE, PageState};
 
-/// Everything below `/tasks` and `/operations`, with the content policy of its pages.
-pub fn router(
-    state: PageState,
-    operations: Operations,
-    content_security_policy: HeaderValue,
-) -> Routes {
+/// Everything below `/tasks` and `/operations`, with what `guard` adds to every answer.
+pub fn router(state: PageState, operations: Operations, guard: PageGuard) -> Routes {
     let pages = Routes::new()
         .route("/", get(board::all).post(file::create))
         .route("/home", get(home))
@@ -55,10 +50,7 @@ pub fn router(
         .merge(ui::assets::router(BASE))
         .fallback(nothing)
         .layer(middleware::from_fn(ui::forget_shown_toast));
-    http::with_defaults(
-        http::with_page_headers(router, content_security_policy),
-        state.app.sources,
-    )
+    guard.around(http::with_defaults(router, state.app.sources))
 }
 
 /// `GET /tasks/home`: the board for those who lead, their own tasks for everybody else.

@@ -13,13 +13,13 @@ use serde::Serialize;
 
 use super::{HOME, ManageOperations, Operations};
 use crate::{
-    auth::{Allowed, Principal, wants_json},
+    auth::{Allowed, Principal},
     db::ErrorKind,
     errors::explain,
     http::RequestId,
     operations::audit::Operator,
     parked::ResolveError,
-    problem::Problem,
+    problem::{Problem, wants_json},
     ui::{PageProblem, Section, Shell, Toast, Visit},
 };
 
