@@ -10,6 +10,7 @@ mod config;
 mod examine;
 mod monitor;
 mod program;
+pub mod realm;
 pub mod store;
 pub mod sync;
 pub mod translate;

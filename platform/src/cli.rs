@@ -1,6 +1,10 @@
 //! The command line that every service has: `serve`, `migrate`, `doctor`.
 
-use std::{future::Future, path::PathBuf, process::ExitCode};
+use std::{
+    future::Future,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -25,8 +29,9 @@ struct Arguments {
     command: Command,
 }
 
+/// The commands of every service.
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// Run the service until SIGTERM.
     Serve,
     /// Bring the database up to date and declare exchanges and queues, then end.
@@ -67,14 +72,21 @@ pub trait Program {
 /// # Errors
 /// When the settings cannot be used, or the command fails.
 pub async fn run<P: Program>() -> anyhow::Result<ExitCode> {
-    let arguments = Arguments::parse();
-    let settings: P::Config = config::load(
-        P::DEFAULTS,
-        P::ENVIRONMENT_PREFIX,
-        arguments.config.as_deref(),
-    )?;
+    let Arguments { config, command } = Arguments::parse();
+    execute::<P>(command, config.as_deref()).await
+}
+
+/// Runs one command, for a program that has others of its own.
+///
+/// # Errors
+/// As of [`run`].
+pub async fn execute<P: Program>(
+    command: Command,
+    config: Option<&Path>,
+) -> anyhow::Result<ExitCode> {
+    let settings: P::Config = config::load(P::DEFAULTS, P::ENVIRONMENT_PREFIX, config)?;
     telemetry::init(P::log(&settings))?;
-    match arguments.command {
+    match command {
         Command::Serve => {
             let lifecycle = Lifecycle::new();
             metrics::install(&lifecycle)?;

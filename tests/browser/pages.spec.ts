@@ -1,27 +1,12 @@
 // Every page, in both themes and at every width: no complaint of the browser, no sideways scroll, no finding of axe.
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { expect, test, type Page } from '@playwright/test'
-import type { AxeResults } from 'axe-core'
 import { demo, environment } from './support/environment.ts'
+import { axe, overhang } from './support/inspection.ts'
 import { complaints, createTask, open } from './support/pages.ts'
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const WIDTHS: readonly number[] = [320, 360, 768, 1024, 1920]
 const LAYOUTS: readonly number[] = [360, 1024]
 const THEMES = ['light', 'dark'] as const
-
-/** What axe finds wrong, as one line per finding; the script comes by the debugger, which no content policy stops. */
-async function axe(page: Page): Promise<string[]> {
-  await page.evaluate(AXE)
-  const { violations } = (await page.evaluate('axe.run()')) as AxeResults
-  return violations.flatMap(({ id, help, nodes }) => nodes.map(({ target }) => `${id}: ${help} at ${target.join(' ')}`))
-}
-
-/** How many pixels the page is wider than the window. */
-async function overhang(page: Page): Promise<number> {
-  return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
-}
 
 async function inspect(page: Page, address: string): Promise<string[]> {
   const found: string[] = []

@@ -13,6 +13,7 @@ use crate::{
     interrupt,
     manage::{self, Action},
     parts::Part,
+    realm,
     test::{self, Afterwards, Plan},
     up::{self, Extent},
 };
@@ -63,6 +64,13 @@ enum Command {
         /// Its command and arguments, such as `list_queues`.
         #[arg(last = true, required = true)]
         arguments: Vec<String>,
+    },
+    /// Compare the realm that runs with its file, or take the file over.
+    Realm {
+        #[command(subcommand)]
+        action: realm::Action,
+        #[command(flatten)]
+        environment: EnvironmentOption,
     },
     /// Check formatting and lints, start the test environment, run every test.
     Test(TestOptions),
@@ -184,6 +192,10 @@ impl Cli {
                 environment,
                 arguments,
             } => manage::broker_tool(&environment.open()?, &arguments).map(exit_code),
+            Command::Realm {
+                action,
+                environment,
+            } => realm::act(&environment.open()?, action),
             Command::Test(options) => test::run(&options.plan()),
             Command::Bench(options) => bench::run(&options.order()),
         }

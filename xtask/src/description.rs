@@ -13,9 +13,9 @@ use crate::{
         BROKER_ADMINISTRATOR, KEYCLOAK_ADMINISTRATOR, Part, broker_url, database_owner_urls,
         services::variables as service_variables,
     },
+    people::{self, Person},
     ports::Port,
     process,
-    realm::{self, Person},
     secrets::Secret,
     state::State,
 };
@@ -86,7 +86,7 @@ pub(crate) fn write(environment: &Environment) -> Result<()> {
             .into_iter()
             .filter_map(|part| Some((part.name(), process::running(environment, part.name())?.pid)))
             .collect(),
-        people: realm::people(environment)?,
+        people: people::of(environment)?,
         logs: environment.logs(),
         services: services(environment)?,
     };
@@ -119,7 +119,7 @@ pub(crate) fn remove(environment: &Environment) {
 pub(crate) fn table(environment: &Environment) -> Result<String> {
     let ports = environment.ports;
     let origin = ports.public_url(Port::Nginx);
-    let people = realm::people(environment)?;
+    let people = people::of(environment)?;
     let mut rows = vec![
         ["what".to_owned(), "address".to_owned(), "login".to_owned()],
         [

@@ -24,6 +24,7 @@ mod keycloak_tree;
 mod manage;
 mod node_modules;
 mod packages;
+mod people;
 mod probe;
 mod process;
 mod programs;

@@ -1,121 +1,97 @@
-//! The demo people, read from the realm file so that they are written down once.
+//! The realm that runs beside the realm file: what differs, and taking the file over.
+//!
+//! Keycloak imports the file only while it has no such realm. The work is done by `auth-bridge realm`.
 
-use std::{collections::BTreeSet, fs};
+use std::process::{Command, ExitCode};
 
-use anyhow::{Context as _, Result};
-use serde::{Deserialize, Serialize};
+use anyhow::{Context as _, Result, bail};
+use clap::Subcommand;
 
 use crate::{
+    console,
     environment::Environment,
-    facts::{DEMO_PASSWORD, REALM},
+    failure::Failure,
+    parts::{Context, realm_tool},
+    programs::Programs,
+    state::State,
 };
 
-/// Somebody to log in as.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Person {
-    pub(crate) username: String,
-    pub(crate) password: String,
-    pub(crate) user_id: String,
-    /// Effective realm roles of ours, those of composites included.
-    pub(crate) roles: Vec<String>,
+const PART: &str = "realm";
+
+/// What to do about the realm.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum Action {
+    /// Say what differs; answers 1 when something does.
+    Diff {
+        /// Compare the secrets of clients too.
+        #[arg(long)]
+        secrets: bool,
+    },
+    /// Change in the realm what differs. People and sessions are left alone.
+    Apply {
+        /// Take the secrets of clients over too.
+        #[arg(long)]
+        secrets: bool,
+        /// Delete roles, scopes, clients, mappers and groups that are not in the file.
+        #[arg(long)]
+        delete: bool,
+    },
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RealmFile {
-    users: Vec<RealmUser>,
-    roles: RealmRoles,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RealmUser {
-    id: Option<String>,
-    username: String,
-    service_account_client_id: Option<String>,
-    #[serde(default)]
-    realm_roles: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct RealmRoles {
-    realm: Vec<RealmRole>,
-}
-
-#[derive(Debug, Deserialize)]
-struct RealmRole {
-    name: String,
-    #[serde(default)]
-    composites: Composites,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Composites {
-    #[serde(default)]
-    realm: Vec<String>,
-}
-
-/// The roles that mean something to the services (DESIGN.md section 9).
-const APPLICATION_ROLES: [&str; 4] = ["administrator", "manager", "accountant", "employee"];
-
-/// Everybody in the realm file who is a person.
-pub(crate) fn people(environment: &Environment) -> Result<Vec<Person>> {
-    let path = environment
-        .checkout
-        .join(format!("keycloak/realm/{REALM}-realm.json"));
-    let text =
-        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    parse(&text).with_context(|| format!("{} is not a realm file", path.display()))
-}
-
-fn parse(text: &str) -> Result<Vec<Person>> {
-    let realm: RealmFile = serde_json::from_str(text)?;
-    let person = |user: &RealmUser| {
-        Some(Person {
-            username: user.username.clone(),
-            password: DEMO_PASSWORD.to_owned(),
-            user_id: user.id.clone()?,
-            roles: effective_roles(&user.realm_roles, &realm.roles.realm),
-        })
+/// Does it, the words of the tool on the terminal, and answers its code.
+///
+/// # Errors
+/// When the environment was never up.
+pub(crate) fn act(environment: &Environment, action: Action) -> Result<ExitCode> {
+    let state = State::load(&environment.folder())?
+        .context("this environment was never up: run `cargo xtask up` first")?;
+    let context = Context {
+        environment,
+        programs: &Programs::find(environment)?,
+        binaries: state.binaries,
     };
-    Ok(realm
-        .users
-        .iter()
-        .filter(|user| user.service_account_client_id.is_none())
-        .filter_map(person)
-        .collect())
+    let (name, secrets, delete) = match action {
+        Action::Diff { secrets } => ("diff", secrets, false),
+        Action::Apply { secrets, delete } => ("apply", secrets, delete),
+    };
+    let mut tool = realm_tool(&context, name)?;
+    tool.args(secrets.then_some("--secrets"))
+        .args(delete.then_some("--delete"));
+    let status = tool.status().context("auth-bridge cannot be started")?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-fn effective_roles(direct: &[String], known: &[RealmRole]) -> Vec<String> {
-    let composites = direct
-        .iter()
-        .filter_map(|name| known.iter().find(|role| role.name == *name))
-        .flat_map(|role| &role.composites.realm);
-    let all: BTreeSet<&str> = direct
-        .iter()
-        .chain(composites)
-        .map(String::as_str)
-        .collect();
-    APPLICATION_ROLES
-        .into_iter()
-        .filter(|role| all.contains(role))
-        .map(str::to_owned)
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn people_have_the_roles_of_their_composites_and_services_are_left_out() {
-        let people = parse(
-            r#"{"roles": {"realm": [{"name": "manager"}, {"name": "everybody", "composites": {"realm": ["employee", "offline"]}}]},
-                "users": [{"id": "1", "username": "mike", "realmRoles": ["manager", "everybody"]},
-                          {"username": "service-account-x", "serviceAccountClientId": "x"}]}"#,
-        )
-        .unwrap();
-        assert_eq!(people.len(), 1);
-        assert_eq!(people[0].roles, ["manager", "employee"]);
+/// Takes the file over into a realm that is there already, and says each change. Nothing is deleted.
+///
+/// # Errors
+/// The words of the tool when it could not do it.
+pub(crate) fn take_over(context: &Context<'_>) -> Result<()> {
+    let (code, words) = answer(&mut realm_tool(context, "apply")?)?;
+    for line in words.lines() {
+        console::progress(PART, line);
     }
+    match code {
+        Some(0) => Ok(()),
+        Some(1) => {
+            let delete = format!(
+                "`cargo xtask realm apply --delete{}`",
+                context.environment.option()
+            );
+            console::progress(PART, &format!("{delete} deletes what is left"));
+            Ok(())
+        }
+        _ => bail!(Failure::new(
+            PART,
+            "it is not as its file says, and could not be changed: the reason stands above"
+        )),
+    }
+}
+
+/// What the tool answers and says, in both its voices.
+fn answer(tool: &mut Command) -> Result<(Option<i32>, String)> {
+    let output = tool.output().context("auth-bridge cannot be started")?;
+    let mut words = String::from_utf8_lossy(&output.stdout).into_owned();
+    words.push_str(&String::from_utf8_lossy(&output.stderr));
+    Ok((output.status.code(), words))
 }

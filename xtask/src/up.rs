@@ -13,6 +13,7 @@ use crate::{
     parts::{Context, Part, migrate},
     process,
     programs::{Programs, SERVERS},
+    realm,
     schedule::{self, Step},
     state::State,
 };
@@ -90,11 +91,13 @@ fn start_parts(
     if matches!(extent, Extent::Messages(_)) {
         return Ok(());
     }
-    start_services(&Context {
+    let context = Context {
         environment,
         programs,
         binaries: Some(folder),
-    })
+    };
+    realm::take_over(&context)?;
+    start_services(&context)
 }
 
 /// The servers of others; the services are built meanwhile.

@@ -18,6 +18,7 @@ export interface Environment {
   readonly keycloak_url: string
   readonly realm: string
   readonly keycloak_admin: Login
+  readonly mail_url: string
   readonly pids: Readonly<Record<string, number>>
   readonly people: readonly DemoPerson[]
 }

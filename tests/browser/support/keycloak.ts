@@ -42,8 +42,8 @@ function credential(password: string): { type: string; value: string; temporary:
   return { type: 'password', value: password, temporary: false }
 }
 
-/** Creates a person who may log in, an employee like everybody. */
-export async function createPerson(firstName: string): Promise<Person> {
+/** Creates a person who may log in, an employee like everybody; `actions` is what Keycloak asks of them at their first login. */
+export async function createPerson(firstName: string, actions: readonly string[] = []): Promise<Person> {
   const unique = Date.now().toString(36)
   const username = `${firstName.toLowerCase()}-${unique}`
   const password = newPassword()
@@ -54,6 +54,7 @@ export async function createPerson(firstName: string): Promise<Person> {
     email: `${username}@example.org`,
     emailVerified: true,
     enabled: true,
+    requiredActions: actions,
     credentials: [credential(password)],
   })
   const id = answer.headers.get('location')?.split('/').at(-1)
@@ -64,6 +65,26 @@ export async function createPerson(firstName: string): Promise<Person> {
 
 /** Those that `createPerson` made and nobody deleted yet. */
 const created = new Set<string>()
+
+/** Somebody who registered: found by name, and deleted after the test. */
+export async function adopt(username: string): Promise<void> {
+  const [person] = (await (await call('GET', `users?${new URLSearchParams({ username, exact: 'true' })}`)).json()) as Representation[]
+  if (person === undefined) throw new Error(`nobody registered as ${username}`)
+  created.add(person.id)
+}
+
+/** Registers a client that asks people for consent, and answers how to take it away. */
+export async function createConsentClient(clientId: string, redirect: string): Promise<() => Promise<Response>> {
+  const answer = await call('POST', 'clients', {
+    clientId,
+    name: 'Elsewhere',
+    publicClient: true,
+    consentRequired: true,
+    redirectUris: [redirect],
+  })
+  const id = answer.headers.get('location')?.split('/').at(-1)
+  return () => call('DELETE', `clients/${id}`)
+}
 
 /** Deletes a person; what is open with them is drawn anew. */
 export async function deletePerson({ id }: Person): Promise<void> {

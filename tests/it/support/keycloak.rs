@@ -1,5 +1,7 @@
 //! Keycloak as its administrator uses it, and tokens as machines get them.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -8,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     environment::{Environment, environment},
-    http,
+    http, person,
 };
 
 /// Keycloak with the rights of its administrator.
@@ -16,12 +18,18 @@ use super::{
 pub(crate) struct Keycloak {
     client: Client,
     environment: &'static Environment,
+    realm: String,
     token: String,
 }
 
 impl Keycloak {
     /// Logs the administrator in; the token lives for a minute, longer than any test needs it.
     pub(crate) async fn log_in() -> Result<Self> {
+        Self::log_in_at(&environment().realm).await
+    }
+
+    /// The same at another realm.
+    pub(crate) async fn log_in_at(realm: &str) -> Result<Self> {
         let environment = environment();
         let client = http::client()?;
         let form = [
@@ -38,16 +46,38 @@ impl Keycloak {
         Ok(Self {
             client,
             environment,
+            realm: realm.to_owned(),
             token,
         })
     }
 
+    /// Makes an empty realm, which takes Keycloak seconds: it draws keys.
+    pub(crate) async fn create_realm(name: &str) -> Result<()> {
+        let keycloak = Self::log_in_at("").await?;
+        let realms = keycloak
+            .client
+            .post(format!(
+                "{}/admin/realms",
+                keycloak.environment.keycloak_url
+            ))
+            .bearer_auth(&keycloak.token)
+            .timeout(Duration::from_mins(2))
+            .json(&json!({"realm": name, "enabled": true}));
+        let status = realms.send().await?.status();
+        ensure!(status == StatusCode::CREATED, "{name}: {status}");
+        Ok(())
+    }
+
     fn call(&self, method: Method, path: &str) -> RequestBuilder {
-        let environment = self.environment;
-        let url = format!(
-            "{}/admin/realms/{}/{path}",
-            environment.keycloak_url, environment.realm
+        let realm = format!(
+            "{}/admin/realms/{}",
+            self.environment.keycloak_url, self.realm
         );
+        // Keycloak refuses a slash at the end.
+        let url = match path {
+            "" => realm,
+            path => format!("{realm}/{path}"),
+        };
         self.client.request(method, url).bearer_auth(&self.token)
     }
 
@@ -191,7 +221,7 @@ pub(crate) async fn ask_for_machine_token(client_id: &str, scope: &str) -> Resul
     if !scope.is_empty() {
         form.push(("scope", scope));
     }
-    request_token(&keycloak.client, &keycloak.environment.realm, &form).await
+    request_token(&keycloak.client, &keycloak.realm, &form).await
 }
 
 /// A token of `client_id` with `scope`.
@@ -211,7 +241,7 @@ pub(crate) fn claims(token: &str) -> Result<Value> {
     )?)
 }
 
-/// A token that a demo person got for themselves.
+/// A token that a demo person got for themselves, by logging in to the account console.
 pub(crate) async fn person_token(username: &str) -> Result<String> {
     let environment = environment();
     let person = environment
@@ -219,16 +249,6 @@ pub(crate) async fn person_token(username: &str) -> Result<String> {
         .iter()
         .find(|person| person.username == username);
     let person = person.with_context(|| format!("there is no demo person {username}"))?;
-    let form = [
-        ("grant_type", "password"),
-        ("client_id", "admin-cli"),
-        ("username", &person.username),
-        ("password", &person.password),
-        ("scope", "openid"),
-    ];
-    let answer = request_token(&http::client()?, &environment.realm, &form).await?;
-    let token = answer["access_token"]
-        .as_str()
-        .with_context(|| format!("no token for {username}: {answer}"))?;
-    Ok(token.to_owned())
+    let tokens = person::log_in(&environment.realm, person).await?;
+    Ok(tokens.access_token)
 }

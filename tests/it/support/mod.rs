@@ -11,6 +11,7 @@ pub(crate) mod keycloak;
 pub(crate) mod listener;
 pub(crate) mod load;
 pub(crate) mod peers;
+pub(crate) mod person;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod settings;

@@ -1,10 +1,10 @@
 //! A private Keycloak: its own copy of the built tree, the realm and the theme of this checkout.
 
-use std::{fs, os::unix::fs::symlink, path::PathBuf};
+use std::{fs, os::unix::fs::symlink, path::PathBuf, process::Command};
 
 use anyhow::{Context as _, Result};
 
-use super::{Context, clean_command};
+use super::{Context, Part, clean_command};
 use crate::{
     environment::Environment,
     facts::{DEMO_PASSWORD, REALM},
@@ -71,6 +71,33 @@ pub(super) fn start(context: &Context<'_>) -> Result<()> {
     )
 }
 
+/// `auth-bridge realm`, which compares this realm with its file, with the rights of the administrator.
+///
+/// # Errors
+/// When the services are not built.
+pub(crate) fn realm_tool(context: &Context<'_>, action: &str) -> Result<Command> {
+    let environment = context.environment;
+    let mut command = clean_command(context.binary(Part::AuthBridge)?);
+    command
+        .args(["realm", action, "--file"])
+        .arg(realm_file(environment))
+        .current_dir(environment.folder())
+        .envs(realm_placeholders(environment))
+        .env("KEYCLOAK_URL", environment.ports.public_url(Port::Keycloak))
+        .env("KEYCLOAK_ADMIN_USERNAME", ADMINISTRATOR)
+        .env(
+            "KEYCLOAK_ADMIN_SECRET",
+            environment.secrets.get(Secret::KeycloakAdmin),
+        );
+    Ok(command)
+}
+
+/// The realm file of this checkout.
+fn realm_file(environment: &Environment) -> PathBuf {
+    let name = format!("{REALM}-realm.json");
+    environment.checkout.join("keycloak/realm").join(name)
+}
+
 /// Its own folder, a new one for another version; what must be kept is in the database.
 fn home(environment: &Environment) -> PathBuf {
     environment.data("keycloak").join(keycloak_tree::name())
@@ -92,16 +119,18 @@ fn realm_placeholders(environment: &Environment) -> [(&'static str, String); 9] 
     ]
 }
 
-/// The realm is imported once; the theme is linked, so that a change shows after a restart.
+/// The realm is imported once; the theme is linked, so that a change shows after a restart, once Keycloak's
+/// compressed copies of it are gone.
 fn install_realm_and_theme(environment: &Environment) -> Result<()> {
     let home = home(environment);
-    let sources = environment.checkout.join("keycloak");
     let import = home.join("data/import");
     files::create_folder(&import)?;
-    let realm = format!("{REALM}-realm.json");
-    fs::copy(sources.join("realm").join(&realm), import.join(&realm))
-        .context("the realm file cannot be copied")?;
+    let realm = realm_file(environment);
+    let name = realm.file_name().context("the realm file has a name")?;
+    fs::copy(&realm, import.join(name)).context("the realm file cannot be copied")?;
+    files::remove_folder(&home.join("data/tmp/kc-gzip-cache"))?;
     let theme = home.join("themes/tx");
     fs::remove_file(&theme).ok();
-    symlink(sources.join("theme/tx"), &theme).context("the login theme cannot be linked")
+    symlink(environment.checkout.join("keycloak/theme/tx"), &theme)
+        .context("the login theme cannot be linked")
 }

@@ -9,7 +9,7 @@ pub mod services;
 
 use std::{ffi::OsStr, fmt, net::TcpListener, path::PathBuf, process::Command, time::Duration};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 use nix::sys::signal::Signal;
 
@@ -23,7 +23,7 @@ use crate::{
     programs::Programs,
 };
 
-pub(crate) use keycloak::ADMINISTRATOR as KEYCLOAK_ADMINISTRATOR;
+pub(crate) use keycloak::{ADMINISTRATOR as KEYCLOAK_ADMINISTRATOR, realm_tool};
 pub(crate) use postgres::owner_urls as database_owner_urls;
 pub(crate) use rabbitmq::{
     ADMINISTRATOR as BROKER_ADMINISTRATOR, control as broker_control, forget as forget_broker,
@@ -61,6 +61,18 @@ pub(crate) struct Context<'a> {
     pub(crate) programs: &'a Programs,
     /// The folder of the built services, once they are built.
     pub(crate) binaries: Option<PathBuf>,
+}
+
+impl Context<'_> {
+    /// The program of a service.
+    ///
+    /// # Errors
+    /// When the services are not built.
+    fn binary(&self, service: Part) -> Result<PathBuf> {
+        let binaries = self.binaries.as_ref();
+        let folder = binaries.context("the services are not built yet: run `cargo xtask up`")?;
+        Ok(folder.join(service.name()))
+    }
 }
 
 impl Part {

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::{Context, Part, clean_command, postgres, rabbitmq};
 use crate::{
@@ -293,11 +293,7 @@ pub(super) fn probe(environment: &Environment, api: Port) -> Probe {
 }
 
 fn command(context: &Context<'_>, service: Part) -> Result<Command> {
-    let binaries = context
-        .binaries
-        .as_ref()
-        .context("the services are not built yet: run `cargo xtask up`")?;
-    let mut command = clean_command(binaries.join(service.name()));
+    let mut command = clean_command(context.binary(service)?);
     let environment = context.environment;
     command
         .current_dir(environment.folder())
