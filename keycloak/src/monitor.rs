@@ -17,16 +17,17 @@ pub(crate) fn spawn(lifecycle: &Lifecycle, db: DatabaseConnection, sources: Sour
     let stopping = lifecycle.stopping();
     metrics::counter!("task_exchange_bridge_events_total").absolute(0);
     lifecycle.spawn("bridge monitor", async move {
-        let looking = async {
-            loop {
-                if let Err(error) = look(&db, sources.now()).await {
-                    tracing::debug!(error = explain(&error), "the copy's age is not known");
-                }
-                sleep(PAUSE).await;
-            }
-        };
-        stopping.run_until_cancelled(looking).await;
+        stopping.run_until_cancelled(watch(&db, &sources)).await;
     });
+}
+
+async fn watch(db: &DatabaseConnection, sources: &Sources) -> ! {
+    loop {
+        if let Err(error) = look(db, sources.now()).await {
+            tracing::debug!(error = explain(&error), "the copy's age is not known");
+        }
+        sleep(PAUSE).await;
+    }
 }
 
 async fn look(db: &DatabaseConnection, now: DateTime<Utc>) -> Result<(), StoreError> {
