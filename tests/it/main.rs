@@ -15,6 +15,7 @@ mod contracts;
 mod faults;
 mod finance;
 mod identity;
+mod operations;
 mod support;
 mod tasks;
 mod telemetry;

@@ -152,6 +152,18 @@ impl TestBroker {
         body: &[u8],
     ) -> Result<()> {
         let properties = BasicProperties::default().with_delivery_mode(2);
+        self.publish_to_queue_as(service, queue, properties, body)
+            .await
+    }
+
+    /// The same with these properties.
+    pub(crate) async fn publish_to_queue_as(
+        &self,
+        service: Publisher,
+        queue: &str,
+        properties: BasicProperties,
+        body: &[u8],
+    ) -> Result<()> {
         self.send(&topology::queues_exchange(service), queue, properties, body)
             .await
     }

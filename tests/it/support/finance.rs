@@ -1,6 +1,6 @@
 //! finance-service in the test's own process, on a database and a virtual host of its own.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::{Context as _, Result, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -35,6 +35,8 @@ pub(crate) struct Finance {
     pub(crate) peers: Peers,
     /// The service's clock; it starts a minute after noon.
     pub(crate) clock: ManualClock,
+    /// Where it shows its pages.
+    pub(crate) pages: SocketAddr,
     lifecycle: Lifecycle,
     /// Stops after the service, so that its last calls are answered.
     surroundings: Lifecycle,
@@ -87,6 +89,7 @@ impl Finance {
             broker: TestBroker::create().await?,
             peers: Peers::start(&surroundings).await?,
             clock: ManualClock::new(noon() + TimeDelta::minutes(1)),
+            pages: SocketAddr::from(([127, 0, 0, 1], 0)),
             lifecycle: Lifecycle::new(),
             surroundings,
         };
@@ -103,7 +106,8 @@ impl Finance {
     pub(crate) async fn resume(&mut self) -> Result<()> {
         self.lifecycle = Lifecycle::new();
         let sources = Sources::system().with_clock(Arc::new(self.clock.clone()));
-        service::start(self.settings()?, sources, &self.lifecycle).await?;
+        let listeners = service::start(self.settings()?, sources, &self.lifecycle).await?;
+        self.pages = listeners.pages.address;
         Ok(())
     }
 
