@@ -41,7 +41,9 @@ impl Desk {
         if roles.contains(&Role::Administrator) {
             let overview = desk.read("").await?;
             let token = overview["csrf_token"].as_str();
-            desk.csrf = token.context("the overview has the token")?.to_owned();
+            token
+                .context("the overview has the token")?
+                .clone_into(&mut desk.csrf);
         }
         Ok(desk)
     }

@@ -139,7 +139,7 @@ async fn a_copy_of_the_first_body_that_comes_after_an_edit_is_a_conflict_and_boo
     desk.finance.until_movements(message.assigned_to, 1).await?;
     publish().await?;
     desk.finance.until_parked(2).await?;
-    assert!(only_parked(&desk, "kind = 'conflict'").await.is_ok());
+    only_parked(&desk, "kind = 'conflict'").await?;
     assert_eq!(desk.finance.movements(message.assigned_to).await?.len(), 1);
     desk.finance.finish().await
 }

@@ -109,6 +109,7 @@ impl Keycloak {
         let person = json!({
             "username": username,
             "email": format!("{username}@example.org"),
+            "emailVerified": true,
             "firstName": "Test",
             "lastName": username,
             "enabled": true,

@@ -140,19 +140,6 @@ async fn no_more_calls_are_under_way_than_allowed() {
 }
 
 #[tokio::test]
-async fn calls_that_find_no_slot_in_time_say_so() {
-    let peer = Peer::answering([Step::SlowHeader]).await;
-    let client = peer.client();
-    let calls = (0..4).map(|_| client.get_json::<Value>("/users/1"));
-    let outcomes = futures::future::join_all(calls).await;
-    let busy = outcomes
-        .iter()
-        .filter(|o| matches!(o, Err(PeerError::Busy)))
-        .count();
-    assert_eq!((busy, peer.requests()), (2, 2));
-}
-
-#[tokio::test]
 async fn without_a_token_the_peer_is_not_asked() {
     let peer = Peer::answering([ok()]).await;
     peer.issuer.fail_tokens(503);

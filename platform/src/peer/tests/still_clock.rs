@@ -135,6 +135,19 @@ async fn a_slow_peer_costs_one_request_and_exactly_the_deadline() {
 }
 
 #[tokio::test]
+async fn calls_that_find_no_slot_in_time_say_so() {
+    let peer = Peer::answering([Step::SlowHeader]).await;
+    let client = peer.client_on_a_still_clock(&peer.config()).await;
+    let calls = join_all((0..4).map(|_| client.get_json::<Value>("/users/1")));
+    let outcomes = pass_time(&peer, &client, calls).await;
+    let busy = outcomes
+        .iter()
+        .filter(|outcome| matches!(outcome, Err(PeerError::Busy)))
+        .count();
+    assert_eq!((busy, peer.requests()), (2, 2));
+}
+
+#[tokio::test]
 async fn nobody_listening_is_tried_three_times() {
     let peer = Peer::answering([ok()]).await;
     let free = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
