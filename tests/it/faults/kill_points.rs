@@ -99,14 +99,9 @@ async fn killed_before_the_commit_finance_has_applied_nothing_and_applies_it_lat
 #[tokio::test]
 async fn killed_before_the_answer_to_a_commit_nothing_counts_twice() -> Result<()> {
     let mut chain = Chain::start().await?;
-    // The inbox is written to and nothing else commits at that time.
-    let noting = Moment::Statement("INSERT INTO inbox");
-    let begun = chain.finance.database.stop_at(Side::After, noting, 1);
-    chain.send(TASKS).await?;
-    begun.reached().await?;
-    let commit = Moment::Statement("COMMIT");
+    let commit = Moment::CommitOf("INSERT INTO inbox");
     let stopped = chain.finance.database.stop_at(Side::After, commit, 1);
-    chain.finance.database.mend();
+    chain.send(TASKS).await?;
     stopped.reached().await?;
     until("the commit is done", || async {
         Ok(chain.handled().await? > 0)

@@ -53,6 +53,8 @@ pub(crate) enum Moment {
     Acknowledge,
     /// The service runs a statement whose text contains this.
     Statement(&'static str),
+    /// The service commits a transaction with a statement whose text contains this.
+    CommitOf(&'static str),
 }
 
 /// On which side of the moment the link stops.
@@ -158,7 +160,7 @@ pub(crate) struct Stopped {
 
 impl Stopped {
     /// Long enough for a busy machine; a test that passes waits for the moment alone.
-    const PATIENCE: Duration = Duration::from_secs(30);
+    const PATIENCE: Duration = Duration::from_mins(1);
 
     /// Waits for the moment.
     pub(crate) async fn reached(self) -> Result<()> {

@@ -13,6 +13,8 @@ pub(super) struct Statements {
     started: bool,
     rest: Vec<u8>,
     prepared: HashMap<Vec<u8>, String>,
+    /// The statements since the last commit or rollback.
+    transaction: String,
 }
 
 impl Statements {
@@ -23,7 +25,7 @@ impl Statements {
         while let Some(length) = self.next_length() {
             let bytes: Vec<u8> = self.rest.drain(..length).collect();
             let seen = if self.started {
-                self.recognise(&bytes)
+                self.recognise(&bytes).map(|text| self.note(text))
             } else {
                 self.started = number(&bytes, 4) == Some(PROTOCOL_3);
                 None
@@ -40,11 +42,27 @@ impl Statements {
         (self.rest.len() >= length).then_some(length)
     }
 
-    fn recognise(&mut self, message: &[u8]) -> Option<Seen> {
+    /// What running a statement of this text is.
+    fn note(&mut self, text: String) -> Seen {
+        match text.as_str() {
+            "COMMIT" => Seen::Commit(std::mem::take(&mut self.transaction)),
+            "BEGIN" | "ROLLBACK" => {
+                self.transaction.clear();
+                Seen::Statement(text)
+            }
+            _ => {
+                self.transaction.push_str(&text);
+                Seen::Statement(text)
+            }
+        }
+    }
+
+    /// The text of the statement that a message runs, if it runs one.
+    fn recognise(&mut self, message: &[u8]) -> Option<String> {
         let (kind, body) = (message.first()?, message.get(5..)?);
         let mut texts = body.split(|byte| *byte == 0);
         match kind {
-            b'Q' => Some(Seen::Statement(text(texts.next()?))),
+            b'Q' => Some(text(texts.next()?)),
             // Parse: a name and the statement.
             b'P' => {
                 let (name, statement) = (texts.next()?, texts.next()?);
@@ -54,7 +72,7 @@ impl Statements {
             // Bind: a portal and the name of a statement. An execution follows.
             b'B' => {
                 let name = texts.nth(1)?;
-                self.prepared.get(name).cloned().map(Seen::Statement)
+                self.prepared.get(name).cloned()
             }
             _ => None,
         }
@@ -103,7 +121,7 @@ mod tests {
             seen,
             [
                 statement("DELETE FROM outbox"),
-                statement("COMMIT"),
+                Seen::Commit("DELETE FROM outbox".to_owned()),
                 statement("DELETE FROM outbox")
             ]
         );

@@ -30,6 +30,8 @@ pub(super) enum Seen {
     Acknowledge,
     /// The service runs a statement of this text.
     Statement(String),
+    /// The service commits a transaction of statements with these texts.
+    Commit(String),
 }
 
 impl Seen {
@@ -38,7 +40,8 @@ impl Seen {
             (Self::Publish, Moment::Publish)
             | (Self::Confirm, Moment::Confirm)
             | (Self::Acknowledge, Moment::Acknowledge) => true,
-            (Self::Statement(text), Moment::Statement(wanted)) => text.contains(wanted),
+            (Self::Statement(text), Moment::Statement(wanted))
+            | (Self::Commit(text), Moment::CommitOf(wanted)) => text.contains(wanted),
             _ => false,
         }
     }
