@@ -4,7 +4,6 @@ import { demo, environment } from './support/environment.ts'
 import { axe, overhang } from './support/inspection.ts'
 import { adopt, createConsentClient, createPerson, deleteCreated } from './support/keycloak.ts'
 import { linkIn, mailTo } from './support/mail.ts'
-import { code } from './support/otp.ts'
 import { complaints } from './support/pages.ts'
 
 const PASSWORD = 'words that nobody else has'
@@ -122,31 +121,6 @@ test('who forgot the password sets a new one by mail', async ({ page }) => {
   await look(page, 'Set a new password')
   await setPassword(page)
   await expectTaskBoard(page)
-})
-
-test('a profile to complete and two-step sign-in are asked for on the way in', async ({ page }) => {
-  const person = await createPerson('Tina', ['UPDATE_PROFILE', 'CONFIGURE_TOTP'])
-  await page.goto(environment().tasks_url)
-  await signIn(page, person.username, person.password)
-  await look(page, 'Your profile')
-  await page.getByRole('button', { name: 'Continue' }).click()
-  await look(page, 'Set up two-step sign-in')
-  await page.getByRole('link', { name: 'Show a key to type instead' }).click()
-  await look(page, 'Set up two-step sign-in')
-  const key = await page.locator('#kc-totp-secret-key').innerText()
-  await page.getByRole('textbox', { name: 'One-time code' }).fill(code(key))
-  await page.getByRole('textbox', { name: 'Name of the device' }).fill('phone')
-  await page.getByRole('button', { name: 'Continue' }).click()
-  await expectTaskBoard(page)
-
-  await page.context().clearCookies()
-  await page.goto(environment().tasks_url)
-  await signIn(page, person.username, person.password)
-  await look(page, 'Sign in')
-  await page.getByRole('textbox', { name: 'Code from your authenticator app' }).fill('000000')
-  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
-  await expect(page.getByText('This is not the code that the app shows now.')).toBeVisible()
-  await look(page, 'Sign in')
 })
 
 test('consent, signing out and dead ends have pages of their own', async ({ page }) => {

@@ -88,11 +88,11 @@ impl Subscription {
     /// Subscribes on a fresh channel.
     pub(super) async fn open(
         link: &Link,
+        channel: Channel,
         service: Publisher,
         queue: &str,
         prefetch: Prefetch,
     ) -> Result<Self, LinkError> {
-        let channel = link.channel().await;
         let limit = BasicQosOptions::default();
         link.step(channel.basic_qos(prefetch.messages(), limit))
             .await?;

@@ -111,12 +111,14 @@ impl Worker {
         let mut prefetch = Prefetch::Probe;
         self.report(Phase::Connecting, None);
         loop {
-            let opening = Subscription::open(&self.link, self.service, &self.queue, prefetch);
-            let opened = tokio::select! {
-                opened = opening => opened,
+            let channel = tokio::select! {
+                channel = self.link.channel() => channel,
                 () = stopping.cancelled() => return,
             };
-            let outcome = match opened {
+            // Not to be left half-way: a consumer that nobody closes keeps the messages it was handed.
+            let opening =
+                Subscription::open(&self.link, channel, self.service, &self.queue, prefetch);
+            let outcome = match opening.await {
                 Ok(subscription) => {
                     self.report(Phase::Consuming, None);
                     self.consume(subscription, &mut processor).await
