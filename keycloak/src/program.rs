@@ -81,7 +81,7 @@ impl Parts {
     async fn init(config: Config, lifecycle: Lifecycle) -> anyhow::Result<Self> {
         let sources = Sources::system();
         let db = db::connect(&config.database).await?;
-        let issuer = Issuer::try_new(&config.identity, &sources)?;
+        let issuer = Issuer::try_remembering(&config.identity, &sources, db.clone())?;
         Ok(Self {
             config,
             lifecycle,
@@ -150,7 +150,11 @@ impl Parts {
             config.per_caller_per_second,
         );
         auth.spawn_housekeeping(&self.lifecycle);
-        let routes = api::router(ApiState { db: self.db, auth }, self.sources);
+        let routes = api::router(ApiState {
+            db: self.db,
+            auth,
+            sources: self.sources,
+        });
         let listen = ListenConfig {
             listen: config.listen,
         };

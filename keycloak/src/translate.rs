@@ -13,6 +13,9 @@ use crate::admin::{AdminEvent, UserEvent};
 pub enum Doubt {
     /// One user.
     User(Uuid),
+    /// One user, and whoever bore the name before: a partial import that overwrites makes a new user and
+    /// takes the old one away without a word.
+    Imported(Uuid),
     /// Any user, since the event names none: a group, a composite role, an unknown kind.
     Everybody {
         /// What happened, for the log.
@@ -86,11 +89,13 @@ impl From<UserEvent> for Recorded {
     }
 }
 
-/// The path decides, since the kind may mislead: a partial import of users says `REALM`, and the
-/// console takes roles away below `ui-ext/`.
+/// The path decides, since the console takes roles away below `ui-ext/` and kinds are added; only a
+/// partial import says `REALM` of a user.
 fn doubt_of_admin_event(event: &AdminEvent) -> Option<Doubt> {
-    if let Some(user_id) = user_in_path(&event.resource_path) {
-        return Some(Doubt::User(user_id));
+    match user_in_path(&event.resource_path) {
+        Some(user_id) if event.resource_type == "REALM" => return Some(Doubt::Imported(user_id)),
+        Some(user_id) => return Some(Doubt::User(user_id)),
+        None => {}
     }
     let is_unrelated = UNRELATED_RESOURCES.contains(&event.resource_type.as_str());
     (!is_unrelated).then(|| Doubt::Everybody {
@@ -174,7 +179,6 @@ mod tests {
                 format!("users/{USER}/role-mappings/clients/{GROUP}"),
             ),
             ("GROUP_MEMBERSHIP", format!("users/{USER}/groups/{GROUP}")),
-            ("REALM", format!("users/{USER}")),
             ("USER", format!("users/{USER}/reset-password")),
             ("USER", format!("users/{USER}/logout")),
             (
@@ -187,6 +191,12 @@ mod tests {
         for (resource_type, path) in cases {
             assert_eq!(of_admin_event(resource_type, &path), the_user(), "{path}");
         }
+    }
+
+    #[test]
+    fn an_imported_user_may_have_replaced_another() {
+        let doubt = of_admin_event("REALM", &format!("users/{USER}"));
+        assert_eq!(doubt, USER.parse().ok().map(Doubt::Imported));
     }
 
     #[test]

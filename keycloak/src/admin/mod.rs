@@ -126,6 +126,27 @@ pub struct RealmSettings {
     /// The kinds of user events that are kept; empty means a default list.
     #[serde(default)]
     pub enabled_event_types: Vec<String>,
+    /// How long user events are kept, in seconds; nothing and zero mean for ever.
+    pub events_expiration: Option<i64>,
+    /// Settings that Keycloak keeps as text.
+    #[serde(default)]
+    pub attributes: RealmAttributes,
+}
+
+/// Settings of the realm that Keycloak keeps as text.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RealmAttributes {
+    /// How long admin events are kept, in seconds; nothing and zero mean for ever.
+    pub admin_events_expiration: Option<String>,
+}
+
+impl RealmAttributes {
+    /// How long admin events are kept, in seconds.
+    #[must_use]
+    pub fn admin_events_expiration(&self) -> Option<i64> {
+        self.admin_events_expiration.as_deref()?.parse().ok()
+    }
 }
 
 /// The realm, read only.

@@ -60,7 +60,15 @@ pub(super) mod sync_state {
         pub reconciled_at: Option<ChronoDateTimeUtc>,
         pub reconcile_due_at: Option<ChronoDateTimeUtc>,
         pub reconcile_reason: Option<String>,
+        pub reconcile_event_at: Option<ChronoDateTimeUtc>,
         pub alarm: Option<String>,
+        pub alarm_at: Option<ChronoDateTimeUtc>,
+        pub alarm_missing: Option<i64>,
+        pub alarm_known: Option<i64>,
+        pub alarm_allowed: Option<i64>,
+        pub accepted_deletions: Option<i64>,
+        pub fault: Option<String>,
+        pub fault_since: Option<ChronoDateTimeUtc>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

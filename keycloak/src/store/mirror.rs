@@ -8,8 +8,8 @@ use platform::{
     sources::Sources,
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect, sea_query::OnConflict,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, sea_query::OnConflict,
 };
 use uuid::Uuid;
 
@@ -27,7 +27,8 @@ pub async fn apply(
     observations: Vec<Observation>,
 ) -> Result<usize, StoreError> {
     let ids = observations.iter().map(|observed| observed.user_id);
-    let known = lock(txn, ids.collect()).await?;
+    // Locked, so that the messages of one user leave in the order of their timestamps.
+    let known = known(select(ids.collect()).lock_exclusive(), txn).await?;
     let mut rows = Vec::new();
     let mut messages = Vec::new();
     for observed in observations {
@@ -39,6 +40,20 @@ pub async fn apply(
     save(txn, rows).await?;
     outbox::append(txn, &messages).await?;
     Ok(messages.len())
+}
+
+/// Those of `observations` that call for a message as the copy stands.
+///
+/// # Errors
+/// Those of the database.
+pub async fn differing(
+    db: &impl ConnectionTrait,
+    mut observations: Vec<Observation>,
+) -> Result<Vec<Observation>, StoreError> {
+    let ids = observations.iter().map(|observed| observed.user_id);
+    let known = known(select(ids.collect()), db).await?;
+    observations.retain(|observed| difference(known.get(&observed.user_id), observed).is_some());
+    Ok(observations)
 }
 
 /// The users that the copy knows and Keycloak is believed to have.
@@ -56,20 +71,44 @@ pub async fn living(db: &impl ConnectionTrait) -> Result<HashSet<Uuid>, StoreErr
     Ok(ids.into_iter().collect())
 }
 
-/// The rows stay locked, so that the messages of one user leave in the order of their timestamps.
-async fn lock(
-    txn: &DatabaseTransaction,
-    ids: Vec<Uuid>,
-) -> Result<HashMap<Uuid, KnownUser>, StoreError> {
-    if ids.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let rows = auth_user::Entity::find()
+/// How many those are.
+///
+/// # Errors
+/// Those of the database.
+pub async fn count_living(db: &impl ConnectionTrait) -> Result<u64, StoreError> {
+    let living = auth_user::Entity::find().filter(auth_user::Column::IsDeleted.eq(false));
+    Ok(living.count(db).await?)
+}
+
+/// The login name of a user, whoever lives.
+///
+/// # Errors
+/// Those of the database.
+pub async fn username(
+    db: &impl ConnectionTrait,
+    user_id: Uuid,
+) -> Result<Option<String>, StoreError> {
+    let name: Option<String> = auth_user::Entity::find_by_id(user_id)
+        .select_only()
+        .column(auth_user::Column::Username)
+        .filter(auth_user::Column::IsDeleted.eq(false))
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(name)
+}
+
+fn select(ids: Vec<Uuid>) -> Select<auth_user::Entity> {
+    auth_user::Entity::find()
         .filter(auth_user::Column::UserId.is_in(ids))
         .order_by_asc(auth_user::Column::UserId)
-        .lock_exclusive()
-        .all(txn)
-        .await?;
+}
+
+async fn known(
+    rows: Select<auth_user::Entity>,
+    db: &impl ConnectionTrait,
+) -> Result<HashMap<Uuid, KnownUser>, StoreError> {
+    let rows = rows.all(db).await?;
     Ok(rows
         .into_iter()
         .map(|row| (row.user_id, row.into()))

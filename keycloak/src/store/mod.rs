@@ -1,5 +1,6 @@
 //! The bridge's database: the copy of users, the events seen, and how far the copy is.
 
+pub mod comparison;
 mod entity;
 pub mod events;
 pub mod mirror;

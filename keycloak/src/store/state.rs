@@ -8,6 +8,7 @@ use sea_orm::{
 };
 
 use super::{StoreError, entity::sync_state};
+use crate::guard::Alarm;
 
 /// The two event stores of a realm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,16 +38,31 @@ pub struct SyncState {
     pub reconcile_due_at: Option<DateTime<Utc>>,
     /// The first reason that asked for it.
     pub reconcile_reason: Option<String>,
+    /// The time of the newest event that asked for it.
+    pub reconcile_event_at: Option<DateTime<Utc>>,
+    /// How many users the next one may delete in spite of an alarm; zero as a rule.
+    pub accepted_deletions: u64,
     /// Why the last full comparison deleted nobody although users were missing.
-    pub alarm: Option<String>,
+    pub alarm: Option<RaisedAlarm>,
+    /// Why users are not watched at the moment.
+    pub fault: Option<Fault>,
 }
 
-/// A full comparison that an event calls for.
+/// An alarm that stands until a full comparison ends without one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RaisedAlarm {
+    /// What it says.
+    pub alarm: Alarm,
+    /// When it was raised.
+    pub at: DateTime<Utc>,
+}
+
+/// What keeps the bridge from watching users.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReconcileRequest {
-    /// When it should begin; events that follow within the delay ask for the same one.
-    pub due_at: DateTime<Utc>,
-    /// What happened.
+pub struct Fault {
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// What is wrong, in words.
     pub reason: String,
 }
 
@@ -81,8 +97,14 @@ pub async fn load(db: &impl ConnectionTrait) -> Result<SyncState, StoreError> {
         as_of: row.as_of,
         reconciled_at: row.reconciled_at,
         reconcile_due_at: row.reconcile_due_at,
+        accepted_deletions: count(row.accepted_deletions).unwrap_or(0),
+        alarm: row.raised_alarm(),
+        fault: row
+            .fault_since
+            .zip(row.fault)
+            .map(|(since, reason)| Fault { since, reason }),
         reconcile_reason: row.reconcile_reason,
-        alarm: row.alarm,
+        reconcile_event_at: row.reconcile_event_at,
     })
 }
 
@@ -134,73 +156,70 @@ pub async fn advance(
     Ok(())
 }
 
-/// Notes since when the copy matches.
+/// Notes since when the copy matches. While a full comparison is called for, or users that are missing
+/// were not deleted, it is known not to match.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn set_as_of(txn: &DatabaseTransaction, at: DateTime<Utc>) -> Result<(), StoreError> {
     sync_state::Entity::update_many()
         .col_expr(sync_state::Column::AsOf, Expr::value(at))
+        .filter(sync_state::Column::ReconcileDueAt.is_null())
+        .filter(sync_state::Column::AlarmAt.is_null())
         .exec(txn)
         .await?;
     Ok(())
 }
 
-/// Asks for a full comparison unless one is already asked for.
+/// Notes why users are not watched from `at` on, unless it was so already.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn request_reconcile(
+pub async fn set_fault(
     db: &impl ConnectionTrait,
-    request: ReconcileRequest,
+    at: DateTime<Utc>,
+    reason: &str,
 ) -> Result<(), StoreError> {
+    let since = [Expr::col(sync_state::Column::FaultSince), Expr::value(at)];
     sync_state::Entity::update_many()
-        .col_expr(
-            sync_state::Column::ReconcileDueAt,
-            Expr::value(request.due_at),
-        )
-        .col_expr(
-            sync_state::Column::ReconcileReason,
-            Expr::value(request.reason),
-        )
-        .filter(sync_state::Column::ReconcileDueAt.is_null())
+        .col_expr(sync_state::Column::FaultSince, Func::coalesce(since).into())
+        .col_expr(sync_state::Column::Fault, Expr::value(reason))
         .exec(db)
         .await?;
     Ok(())
 }
 
-/// Takes the request off when its comparison begins, so that what happens meanwhile asks anew.
+/// Notes that users are watched.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn take_request(txn: &DatabaseTransaction) -> Result<(), StoreError> {
+pub async fn clear_fault(db: &impl ConnectionTrait) -> Result<(), StoreError> {
     sync_state::Entity::update_many()
         .col_expr(
-            sync_state::Column::ReconcileDueAt,
+            sync_state::Column::FaultSince,
             Expr::value(None::<DateTime<Utc>>),
         )
-        .col_expr(
-            sync_state::Column::ReconcileReason,
-            Expr::value(None::<String>),
-        )
-        .exec(txn)
+        .col_expr(sync_state::Column::Fault, Expr::value(None::<String>))
+        .filter(sync_state::Column::FaultSince.is_not_null())
+        .exec(db)
         .await?;
     Ok(())
 }
 
-/// Notes the end of a full comparison, and the alarm it raised or took back.
-///
-/// # Errors
-/// Those of the database.
-pub async fn end_reconcile(
-    txn: &DatabaseTransaction,
-    at: DateTime<Utc>,
-    alarm: Option<String>,
-) -> Result<(), StoreError> {
-    sync_state::Entity::update_many()
-        .col_expr(sync_state::Column::ReconciledAt, Expr::value(at))
-        .col_expr(sync_state::Column::Alarm, Expr::value(alarm))
-        .exec(txn)
-        .await?;
-    Ok(())
+/// PostgreSQL has no unsigned numbers.
+fn count(stored: Option<i64>) -> Option<u64> {
+    stored.and_then(|count| u64::try_from(count).ok())
+}
+
+impl sync_state::Model {
+    fn raised_alarm(&self) -> Option<RaisedAlarm> {
+        Some(RaisedAlarm {
+            alarm: Alarm {
+                missing: count(self.alarm_missing)?,
+                known: count(self.alarm_known)?,
+                allowed: count(self.alarm_allowed)?,
+            },
+            at: self.alarm_at?,
+        })
+    }
 }

@@ -20,6 +20,7 @@ use serde::Deserialize;
 
 use crate::{
     admin::{Keycloak, KeycloakError},
+    guard::Guard,
     store::{StoreError, events::Depth},
 };
 
@@ -50,6 +51,13 @@ impl SyncConfig {
         Duration::from_millis(self.poll_ms)
     }
 
+    fn guard(&self) -> Guard {
+        Guard {
+            few: self.max_missing,
+            percent: self.max_missing_percent,
+        }
+    }
+
     fn overlap(&self, depth: Depth) -> TimeDelta {
         let seconds = match depth {
             Depth::Shallow => self.overlap_seconds,
@@ -68,12 +76,21 @@ pub enum SyncError {
     /// The own database did not do its part.
     #[error("the copy cannot be written")]
     Store(#[from] StoreError),
-    /// What Keycloak answers is not to be trusted.
-    #[error("the bridge must not run with its present rights")]
+    /// What Keycloak answers is not to be trusted, or lacks what the bridge needs.
+    #[error("the bridge must not watch users as Keycloak is set up")]
     Unfit(#[from] check::Unfit),
 }
 
 impl SyncError {
+    /// Whether it lasts until a person changes something in Keycloak.
+    fn is_unfit(&self) -> bool {
+        use check::Unfit;
+        matches!(
+            self,
+            Self::Unfit(Unfit::MissingRole(_) | Unfit::RolesHidden | Unfit::Unrecorded(_))
+        )
+    }
+
     fn is_lost_lead(&self) -> bool {
         matches!(self, Self::Store(StoreError::LostLead))
     }

@@ -12,9 +12,10 @@ use super::{
 use crate::{
     admin::{EventQuery, Keycloak, KeycloakError},
     store::{
+        comparison::{self, ReconcileRequest},
         events::{self, Depth},
         mirror,
-        state::{self, EventStore, ReconcileRequest, Term},
+        state::{self, EventStore, Term},
     },
     translate::{Doubt, Recorded},
 };
@@ -28,8 +29,8 @@ struct Look {
 }
 
 impl<K: Keycloak> Syncer<K> {
-    /// Looks at both event stores and then notes that the copy matches as of the beginning.
-    pub(super) async fn poll(&self, term: Term, depth: Depth) -> Result<(), SyncError> {
+    /// Looks at both event stores and answers when it began.
+    pub(super) async fn poll(&self, term: Term, depth: Depth) -> Result<DateTime<Utc>, SyncError> {
         let began = self.sources.now();
         let state = state::load(&self.db).await?;
         let stores = [
@@ -46,9 +47,8 @@ impl<K: Keycloak> Syncer<K> {
         for (store, end) in ends {
             state::advance(&txn, store, end).await?;
         }
-        state::set_as_of(&txn, began).await?;
         state::commit(txn).await?;
-        Ok(())
+        Ok(began)
     }
 
     /// Acts upon everything from `since` on and returns the time of the newest event.
@@ -94,15 +94,16 @@ impl<K: Keycloak> Syncer<K> {
         let Some(newest) = events.iter().map(|event| event.at).max() else {
             return Ok(());
         };
-        let (suspects, reason) = doubts(&events);
+        let (suspects, request) = (suspects(&events), self.request(&events));
         let observations = self.observe(suspects).await?;
 
         let txn = state::begin(&self.db, look.term).await?;
         state::advance(&txn, look.store, newest).await?;
         events::record(&txn, &events, look.depth).await?;
-        if let Some(reason) = reason {
+        if let Some(request) = request {
+            let reason = &request.reason;
             tracing::info!(reason, "an event calls for a full comparison");
-            state::request_reconcile(&txn, self.request(reason)).await?;
+            comparison::request(&txn, request).await?;
         }
         let published = mirror::apply(&txn, &self.sources, observations).await?;
         state::commit(txn).await?;
@@ -115,12 +116,15 @@ impl<K: Keycloak> Syncer<K> {
         Ok(())
     }
 
-    fn request(&self, reason: String) -> ReconcileRequest {
+    /// The comparison that events which name no user call for, soon but not for each of them.
+    fn request(&self, events: &[Recorded]) -> Option<ReconcileRequest> {
+        let (reason, event_at) = everybody(events)?;
         let delay = TimeDelta::seconds(self.config.reconcile_delay_seconds.into());
-        ReconcileRequest {
+        Some(ReconcileRequest {
             due_at: self.sources.now() + delay,
             reason,
-        }
+            event_at: Some(event_at),
+        })
     }
 }
 
@@ -128,23 +132,30 @@ fn translated<E: Into<Recorded>>(events: Vec<E>) -> Vec<Recorded> {
     events.into_iter().map(Into::into).collect()
 }
 
-/// Each user in doubt with the time of the newest event about them, and why everybody is.
-fn doubts(events: &[Recorded]) -> (BTreeMap<Uuid, DateTime<Utc>>, Option<String>) {
+/// Each user in doubt with the time of the newest event about them.
+fn suspects(events: &[Recorded]) -> BTreeMap<Uuid, DateTime<Utc>> {
     let mut suspects = BTreeMap::new();
-    let mut everybody = None;
     for event in events {
-        match &event.doubt {
-            Some(Doubt::User(user_id)) => {
-                let newest = suspects.entry(*user_id).or_insert(event.at);
-                *newest = event.at.max(*newest);
-            }
-            Some(Doubt::Everybody { reason }) => {
-                everybody.get_or_insert_with(|| reason.clone());
-            }
-            None => {}
+        if let Some(Doubt::User(user_id) | Doubt::Imported(user_id)) = &event.doubt {
+            let newest = suspects.entry(*user_id).or_insert(event.at);
+            *newest = event.at.max(*newest);
         }
     }
-    (suspects, everybody)
+    suspects
+}
+
+/// The first reason to doubt everybody, and the time of the newest.
+fn everybody(events: &[Recorded]) -> Option<(String, DateTime<Utc>)> {
+    let reasons = || {
+        events.iter().filter_map(|event| match &event.doubt {
+            Some(Doubt::Everybody { reason }) => Some((reason.as_str(), event.at)),
+            Some(Doubt::Imported(_)) => Some(("a partial import", event.at)),
+            Some(Doubt::User(_)) | None => None,
+        })
+    };
+    let (first, _) = reasons().next()?;
+    let newest = reasons().map(|(_, at)| at).max()?;
+    Some((first.to_owned(), newest))
 }
 
 #[cfg(test)]
@@ -167,21 +178,28 @@ mod tests {
     fn a_user_in_several_events_is_read_once_as_of_the_newest() {
         let user = Uuid::from_u128(4);
         let events = [5, 9, 7].map(|millis| event(millis, Doubt::User(user)));
-        let (suspects, everybody) = doubts(&events);
-        assert_eq!(suspects.into_iter().collect::<Vec<_>>(), [(user, at(9))]);
-        assert_eq!(everybody, None);
+        assert_eq!(
+            suspects(&events).into_iter().collect::<Vec<_>>(),
+            [(user, at(9))]
+        );
+        assert_eq!(everybody(&events), None);
     }
 
     #[test]
-    fn the_first_reason_to_doubt_everybody_is_kept() {
-        let events = ["GROUP a", "GROUP b"].map(|reason| {
-            event(
-                1,
-                Doubt::Everybody {
-                    reason: reason.to_owned(),
-                },
-            )
+    fn the_first_reason_to_doubt_everybody_is_kept_with_the_newest_time() {
+        let events = [(5, "GROUP a"), (9, "GROUP b"), (7, "GROUP c")].map(|(millis, reason)| {
+            let reason = reason.to_owned();
+            event(millis, Doubt::Everybody { reason })
         });
-        assert_eq!(doubts(&events).1.as_deref(), Some("GROUP a"));
+        assert_eq!(everybody(&events), Some(("GROUP a".to_owned(), at(9))));
+        assert_eq!(suspects(&events).len(), 0);
+    }
+
+    #[test]
+    fn an_import_puts_the_user_and_everybody_in_doubt() {
+        let user = Uuid::from_u128(4);
+        let events = [event(5, Doubt::Imported(user))];
+        assert_eq!(suspects(&events).get(&user), Some(&at(5)));
+        assert!(everybody(&events).is_some());
     }
 }

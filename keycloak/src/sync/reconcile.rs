@@ -11,7 +11,10 @@ use uuid::Uuid;
 use super::{SyncConfig, SyncError, Syncer};
 use crate::{
     admin::Keycloak,
+    guard::{Alarm, Missing},
     store::{
+        comparison,
+        events::Depth,
         mirror,
         state::{self, SyncState, Term},
     },
@@ -22,11 +25,25 @@ use crate::{
 const PAGE: u32 = 100;
 
 /// A comparison under way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Comparison {
+    kind: Kind,
+    /// Who lived in the copy when it began; whoever comes later cannot be missing.
+    known: HashSet<Uuid>,
     compared: u32,
     met: HashSet<Uuid>,
     differences: usize,
+}
+
+/// What a comparison is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The copy is empty: nothing in it can be mended.
+    First,
+    /// An event that names no user called for it; what it finds bears the time of that event.
+    CalledFor(DateTime<Utc>),
+    /// It is time again, or a person asked; what it finds bears the time at which it is found.
+    Regular,
 }
 
 /// Whether a comparison goes on.
@@ -38,13 +55,21 @@ pub(super) enum Progress {
     Ended,
 }
 
-/// Why a comparison deleted nobody.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-enum Alarm {
-    #[error("Keycloak shows no user at all where {known} were known; nobody was deleted")]
-    Empty { known: usize },
-    #[error("more than {allowed} of {known} users are missing in Keycloak; nobody was deleted")]
-    TooMany { known: usize, allowed: usize },
+impl Comparison {
+    fn new(kind: Kind, known: HashSet<Uuid>) -> Self {
+        Self {
+            kind,
+            known,
+            compared: 0,
+            met: HashSet::new(),
+            differences: 0,
+        }
+    }
+
+    /// Whether the copy is known not to match before this comparison ends.
+    pub(super) fn is_called_for(&self) -> bool {
+        matches!(self.kind, Kind::CalledFor(_))
+    }
 }
 
 /// Whether a comparison is due, by request or by the clock.
@@ -55,24 +80,19 @@ pub(super) fn is_due(state: &SyncState, config: &SyncConfig, now: DateTime<Utc>)
     by_clock || by_request
 }
 
-/// The most users that may be missing at once.
-fn allowed(config: &SyncConfig, known: usize) -> usize {
-    let share = u128::from(config.max_missing_percent);
-    let by_share = u128::try_from(known)
-        .unwrap_or(u128::MAX)
-        .saturating_mul(share)
-        / 100;
-    let few = usize::try_from(config.max_missing).unwrap_or(usize::MAX);
-    usize::try_from(by_share).unwrap_or(usize::MAX).max(few)
-}
-
 impl<K: Keycloak> Syncer<K> {
     /// Begins a comparison and takes off the request it answers.
     pub(super) async fn begin_comparison(&self, term: Term) -> Result<Comparison, SyncError> {
+        let state = state::load(&self.db).await?;
         let txn = state::begin(&self.db, term).await?;
-        state::take_request(&txn).await?;
+        let event_at = comparison::take_request(&txn).await?;
         state::commit(txn).await?;
-        Ok(Comparison::default())
+        let kind = match event_at {
+            _ if state.reconciled_at.is_none() => Kind::First,
+            Some(event_at) => Kind::CalledFor(event_at),
+            None => Kind::Regular,
+        };
+        Ok(Comparison::new(kind, mirror::living(&self.db).await?))
     }
 
     /// Compares one page; the last one settles who is missing.
@@ -83,12 +103,13 @@ impl<K: Keycloak> Syncer<K> {
     ) -> Result<Progress, SyncError> {
         let page = self.keycloak.users(comparison.compared, PAGE).await?;
         let count = u32::try_from(page.len()).unwrap_or(u32::MAX);
-        let observations = self.observe_profiles(page, self.sources.now()).await?;
+        let observed = self.observe_profiles(page, self.sources.now()).await?;
         comparison
             .met
-            .extend(observations.iter().map(|observed| observed.user_id));
-        comparison.differences += self.apply(term, observations).await?;
+            .extend(observed.iter().map(|observed| observed.user_id));
         comparison.compared = comparison.compared.saturating_add(count);
+        let differing = mirror::differing(&self.db, observed).await?;
+        self.settle(term, comparison, differing).await?;
         if count >= PAGE {
             return Ok(Progress::Underway);
         }
@@ -96,59 +117,85 @@ impl<K: Keycloak> Syncer<K> {
         Ok(Progress::Ended)
     }
 
+    /// Publishes what is different. An event may tell of it just now: then it is left to the event,
+    /// which knows when it happened.
+    async fn settle(
+        &self,
+        term: Term,
+        comparison: &mut Comparison,
+        mut differing: Vec<Observation>,
+    ) -> Result<(), SyncError> {
+        if differing.is_empty() {
+            return Ok(());
+        }
+        if comparison.kind != Kind::First {
+            self.poll(term, Depth::Shallow).await?;
+            let at = self.time_of_differences(comparison.kind).await?;
+            differing = self
+                .observe(differing.iter().map(|one| (one.user_id, at)))
+                .await?;
+            // Who vanished since the page was read is deleted by an event, or by the next comparison.
+            differing.retain(|observed| observed.state.is_some());
+        }
+        comparison.differences += self.apply(term, differing).await?;
+        Ok(())
+    }
+
+    /// The newest event that names no user and may have caused them, or now when there is none.
+    async fn time_of_differences(&self, kind: Kind) -> Result<DateTime<Utc>, SyncError> {
+        let called_for_at = match kind {
+            Kind::CalledFor(event_at) => Some(event_at),
+            Kind::First | Kind::Regular => None,
+        };
+        // Such an event may have come while the comparison was under way.
+        let pending = state::load(&self.db).await?.reconcile_event_at;
+        Ok(called_for_at
+            .max(pending)
+            .unwrap_or_else(|| self.sources.now()))
+    }
+
     async fn end_comparison(
         &self,
         term: Term,
         comparison: &mut Comparison,
     ) -> Result<(), SyncError> {
-        let known = mirror::living(&self.db).await?;
-        let mut missing: Vec<Uuid> = known.difference(&comparison.met).copied().collect();
-        missing.sort_unstable();
-        let alarm = self
-            .settle_missing(term, comparison, known.len(), missing)
-            .await?;
-        if let Some(alarm) = alarm {
-            tracing::error!(%alarm, "a full comparison stopped");
-        } else {
-            let (compared, differences) = (comparison.compared, comparison.differences);
-            tracing::info!(compared, differences, "all users were compared");
+        // Deletions that events tell of are not missing users.
+        self.poll(term, Depth::Shallow).await?;
+        let mut missing = mirror::living(&self.db).await?;
+        missing.retain(|id| comparison.known.contains(id) && !comparison.met.contains(id));
+        let found = Missing {
+            known: count(comparison.known.len()),
+            shown: count(comparison.met.len()),
+            missing: count(missing.len()),
+        };
+        let accepted = state::load(&self.db).await?.accepted_deletions;
+        let alarm = self.config.guard().check(found, accepted).err();
+        if alarm.is_none() {
+            self.settle_missing(term, comparison, missing).await?;
         }
+        report(comparison, alarm);
         let txn = state::begin(&self.db, term).await?;
-        let alarm = alarm.map(|alarm| alarm.to_string());
-        state::end_reconcile(&txn, self.sources.now(), alarm).await?;
+        comparison::end(&txn, self.sources.now(), accepted, alarm).await?;
         state::commit(txn).await?;
         Ok(())
     }
 
-    /// Asks for each missing user by id, since a page may have skipped somebody; those who are really
-    /// gone are deleted together, or nobody is when they are too many.
+    /// Asks for each missing user by id, since a page may have skipped somebody.
     async fn settle_missing(
         &self,
         term: Term,
         comparison: &mut Comparison,
-        known: usize,
-        missing: Vec<Uuid>,
-    ) -> Result<Option<Alarm>, SyncError> {
-        if comparison.met.is_empty() && known > 0 {
-            return Ok(Some(Alarm::Empty { known }));
-        }
-        let allowed = allowed(&self.config, known);
-        let now = self.sources.now();
+        missing: HashSet<Uuid>,
+    ) -> Result<(), SyncError> {
+        let mut missing: Vec<Uuid> = missing.into_iter().collect();
+        missing.sort_unstable();
+        let at = self.time_of_differences(comparison.kind).await?;
         let page = usize::try_from(PAGE).unwrap_or(usize::MAX);
-        let mut gone = Vec::new();
         for ids in missing.chunks(page) {
-            let observed = self.observe(ids.iter().map(|id| (*id, now))).await?;
-            let (alive, dead): (Vec<_>, Vec<_>) = observed
-                .into_iter()
-                .partition(|observed| observed.state.is_some());
-            comparison.differences += self.apply(term, alive).await?;
-            gone.extend(dead);
-            if gone.len() > allowed {
-                return Ok(Some(Alarm::TooMany { known, allowed }));
-            }
+            let observed = self.observe(ids.iter().map(|id| (*id, at))).await?;
+            comparison.differences += self.apply(term, observed).await?;
         }
-        comparison.differences += self.apply(term, gone).await?;
-        Ok(None)
+        Ok(())
     }
 
     async fn apply(&self, term: Term, observations: Vec<Observation>) -> Result<usize, SyncError> {
@@ -160,6 +207,19 @@ impl<K: Keycloak> Syncer<K> {
         }
         Ok(published)
     }
+}
+
+fn report(comparison: &Comparison, alarm: Option<Alarm>) {
+    let (compared, differences) = (comparison.compared, comparison.differences);
+    if let Some(alarm) = alarm {
+        tracing::error!(%alarm, compared, differences, "a full comparison stopped");
+    } else {
+        tracing::info!(compared, differences, "all users were compared");
+    }
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -191,7 +251,10 @@ mod tests {
             reconciled_at: reconciled_at.map(at),
             reconcile_due_at: due_at.map(at),
             reconcile_reason: None,
+            reconcile_event_at: None,
+            accepted_deletions: 0,
             alarm: None,
+            fault: None,
         }
     }
 
@@ -203,12 +266,5 @@ mod tests {
         assert!(is_due(state(Some(6_400), None)));
         assert!(!is_due(state(Some(9_999), Some(10_001))));
         assert!(is_due(state(Some(9_999), Some(10_000))));
-    }
-
-    #[test]
-    fn a_few_may_be_missing_of_few_and_a_share_of_many() {
-        assert_eq!(allowed(&config(), 6), 5);
-        assert_eq!(allowed(&config(), 100_000), 10_000);
-        assert_eq!(allowed(&config(), usize::MAX), usize::MAX / 10);
     }
 }

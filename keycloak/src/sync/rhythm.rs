@@ -1,14 +1,13 @@
 //! What the leading replica does, again and again, until another one leads or the process stops.
 
-use std::time::Duration;
+use std::{mem, time::Duration};
 
 use platform::{backoff::Backoff, errors};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    SyncError, Syncer,
-    check::{self, Unfit},
+    SyncError, Syncer, check,
     reconcile::{self, Comparison, Progress},
 };
 use crate::{
@@ -30,6 +29,30 @@ struct Work {
     last_deep: Option<Instant>,
     comparison: Option<Comparison>,
     was_compared: bool,
+    noted: Noted,
+}
+
+/// What administrators are told of the work.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Noted {
+    /// Whatever the leader before left.
+    #[default]
+    Unknown,
+    /// That all is well.
+    Sound,
+    /// What went wrong last.
+    Fault(String),
+}
+
+impl Work {
+    /// Nothing of a term survives the discovery that it must not go on; what happened meanwhile is
+    /// then found by a comparison.
+    fn give_up(&mut self) {
+        *self = Self {
+            noted: mem::take(&mut self.noted),
+            ..Self::default()
+        };
+    }
 }
 
 impl<K: Keycloak> Syncer<K> {
@@ -44,6 +67,7 @@ impl<K: Keycloak> Syncer<K> {
             let pause = match outcome {
                 Ok(progress) => {
                     backoff.reset();
+                    self.note_recovery(&mut work).await;
                     self.pause_after(progress)
                 }
                 Err(error) if error.is_lost_lead() => {
@@ -51,7 +75,7 @@ impl<K: Keycloak> Syncer<K> {
                     return;
                 }
                 Err(error) => {
-                    report(&error);
+                    self.note_fault(&mut work, &error).await;
                     backoff.next_pause()
                 }
             };
@@ -78,21 +102,35 @@ impl<K: Keycloak> Syncer<K> {
             .is_none_or(|last| last.elapsed() >= deep_pause)
         {
             let began = Instant::now();
-            self.poll(term, Depth::Deep).await?;
+            check::fitness(&self.keycloak, self.sources.now()).await?;
+            self.look_around(term, work, Depth::Deep).await?;
             self.forget_old_events().await?;
             work.last_deep = Some(began);
         } else {
-            self.poll(term, Depth::Shallow).await?;
+            self.look_around(term, work, Depth::Shallow).await?;
         }
         self.compare(term, work).await
     }
 
-    /// Begins no term before the rights are there: without them everything read would be wrong.
-    async fn begin_term(&self) -> Result<Term, SyncError> {
-        check::rights(&self.keycloak, self.sources.now()).await?;
-        if let Err(fault) = check::recording(&self.keycloak.settings().await?) {
-            tracing::warn!(%fault, "some changes will only be found by full comparisons");
+    /// A look after which the copy matches Keycloak, unless a comparison has to show it.
+    async fn look_around(&self, term: Term, work: &Work, depth: Depth) -> Result<(), SyncError> {
+        let began = self.poll(term, depth).await?;
+        if work
+            .comparison
+            .as_ref()
+            .is_none_or(|underway| !underway.is_called_for())
+        {
+            let txn = state::begin(&self.db, term).await?;
+            state::set_as_of(&txn, began).await?;
+            state::commit(txn).await?;
         }
+        Ok(())
+    }
+
+    /// Begins no term before the rights are there: without them everything read would be wrong. They are
+    /// looked at again before every deep look, since a person can take them away.
+    async fn begin_term(&self) -> Result<Term, SyncError> {
+        check::fitness(&self.keycloak, self.sources.now()).await?;
         let term = state::begin_term(&self.db).await?;
         tracing::info!("this replica keeps the copy of users");
         Ok(term)
@@ -120,6 +158,36 @@ impl<K: Keycloak> Syncer<K> {
         Ok(!work.was_compared || reconcile::is_due(&state, &self.config, self.sources.now()))
     }
 
+    /// For the operations page, and once for the log: an outage fails every turn.
+    async fn note_fault(&self, work: &mut Work, error: &SyncError) {
+        if error.is_unfit() {
+            work.give_up();
+        }
+        let cause = errors::explain(error);
+        if matches!(&work.noted, Noted::Fault(noted) if *noted == cause) {
+            return;
+        }
+        report(error, &cause);
+        // While the database is away, too, the next failure tries again.
+        work.noted = match state::set_fault(&self.db, self.sources.now(), &cause).await {
+            Ok(()) => Noted::Fault(cause),
+            Err(_) => Noted::Unknown,
+        };
+    }
+
+    async fn note_recovery(&self, work: &mut Work) {
+        if work.noted == Noted::Sound {
+            return;
+        }
+        match state::clear_fault(&self.db).await {
+            Ok(()) => {
+                tracing::info!("users are watched");
+                work.noted = Noted::Sound;
+            }
+            Err(error) => tracing::warn!(%error, "the recovery cannot be noted"),
+        }
+    }
+
     /// By the time of the newest event, not of the clock: looks reach back from there.
     async fn forget_old_events(&self) -> Result<(), SyncError> {
         let state = state::load(&self.db).await?;
@@ -133,13 +201,9 @@ impl<K: Keycloak> Syncer<K> {
 }
 
 /// An outage ends by itself; a missing right waits for a person.
-fn report(error: &SyncError) {
-    let cause = errors::explain(error);
-    let needs_a_person = matches!(
-        error,
-        SyncError::Keycloak(KeycloakError::Forbidden(_))
-            | SyncError::Unfit(Unfit::MissingRole(_) | Unfit::RolesHidden)
-    );
+fn report(error: &SyncError, cause: &str) {
+    let needs_a_person =
+        error.is_unfit() || matches!(error, SyncError::Keycloak(KeycloakError::Forbidden(_)));
     if needs_a_person {
         tracing::error!(cause, "users are not watched");
     } else {

@@ -3,25 +3,25 @@
 //! A process starts and goes on while the issuer is down: keys that were seen once are good until a
 //! newer set arrives.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 use futures::future::BoxFuture;
-use jsonwebtoken::{
-    Algorithm, AlgorithmFamily, DecodingKey,
-    jwk::{Jwk, JwkSet, PublicKeyUse},
-};
 use openidconnect::{
-    AsyncHttpClient, HttpRequest, HttpResponse, IssuerUrl, ProviderMetadataWithLogout,
-    RequestTokenError, StandardErrorResponse,
-    core::{CoreErrorResponseType, CoreJsonWebKeySet},
-    http,
+    AsyncHttpClient, HttpRequest, HttpResponse, IssuerUrl, RequestTokenError,
+    StandardErrorResponse, core::CoreErrorResponseType, http,
 };
 use reqwest::{Client, StatusCode};
+use sea_orm::DatabaseConnection;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::{sync::Mutex, time::Instant};
 
-use super::IdentityConfig;
+use super::{
+    IdentityConfig,
+    memory::{Documents, Memory},
+    provider::{self, Provider, VerificationKey},
+};
 use crate::{
     backoff::Backoff,
     lifecycle::Lifecycle,
@@ -95,6 +95,8 @@ pub struct Issuer {
 struct Inner {
     url: IssuerUrl,
     http: Client,
+    sources: Sources,
+    memory: Option<Memory>,
     known: ArcSwapOption<Provider>,
     fetching: Mutex<Fetching>,
 }
@@ -106,53 +108,33 @@ struct Fetching {
     not_before: Instant,
 }
 
-/// What the issuer published, as of one moment.
-#[derive(Debug)]
-pub(super) struct Provider {
-    pub(super) metadata: ProviderMetadataWithLogout,
-    keys: HashMap<String, Arc<VerificationKey>>,
-}
-
-/// A public key of the issuer.
-#[derive(Debug)]
-pub(super) struct VerificationKey {
-    pub(super) key: DecodingKey,
-    family: AlgorithmFamily,
-    algorithm: Option<Algorithm>,
-}
-
-impl VerificationKey {
-    /// A key for signatures; none for encryption keys and symmetric ones.
-    fn from_jwk(jwk: &Jwk) -> Option<Self> {
-        let for_signatures = matches!(
-            jwk.common.public_key_use,
-            None | Some(PublicKeyUse::Signature)
-        );
-        let key = DecodingKey::from_jwk(jwk).ok().filter(|_| for_signatures)?;
-        let family = key.family();
-        let algorithm = match jwk.common.key_algorithm {
-            Some(named) => Some(named.to_string().parse().ok()?),
-            None => None,
-        };
-        (family != AlgorithmFamily::Hmac).then_some(Self {
-            key,
-            family,
-            algorithm,
-        })
-    }
-
-    /// Whether the key may check signatures of `algorithm`: the key decides, not the token.
-    pub(super) fn fits(&self, algorithm: Algorithm) -> bool {
-        self.family == algorithm.family() && self.algorithm.is_none_or(|named| named == algorithm)
-    }
-}
-
 impl Issuer {
     /// The issuer of the settings; nothing is fetched yet.
     ///
     /// # Errors
     /// When the URL cannot be read or no HTTP client can be made.
     pub fn try_new(config: &IdentityConfig, sources: &Sources) -> Result<Self, IssuerError> {
+        Self::try_with(config, sources, None)
+    }
+
+    /// As [`Issuer::try_new`], and what the issuer publishes is kept in the table `issuer_document` of
+    /// `db`: a process that starts while the issuer is away begins with that.
+    ///
+    /// # Errors
+    /// As [`Issuer::try_new`].
+    pub fn try_remembering(
+        config: &IdentityConfig,
+        sources: &Sources,
+        db: DatabaseConnection,
+    ) -> Result<Self, IssuerError> {
+        Self::try_with(config, sources, Some(Memory::new(db)))
+    }
+
+    fn try_with(
+        config: &IdentityConfig,
+        sources: &Sources,
+        memory: Option<Memory>,
+    ) -> Result<Self, IssuerError> {
         let url = IssuerUrl::new(config.issuer.clone()).map_err(IssuerError::Url)?;
         let http = outbound::client(Timeouts {
             connect: Duration::from_secs(1),
@@ -164,6 +146,8 @@ impl Issuer {
             inner: Arc::new(Inner {
                 url,
                 http,
+                sources: sources.clone(),
+                memory,
                 known: ArcSwapOption::empty(),
                 fetching: Mutex::new(Fetching {
                     pauses,
@@ -201,10 +185,33 @@ impl Issuer {
 
     /// What the issuer last published, fetched now when nothing is known yet.
     pub(super) async fn provider(&self) -> Result<Arc<Provider>, IssuerUnavailable> {
-        match self.inner.known.load_full() {
-            Some(provider) => Ok(provider),
-            None => self.refresh().await,
+        if let Some(provider) = self.inner.known.load_full() {
+            return Ok(provider);
         }
+        match self.refresh().await {
+            Ok(provider) => Ok(provider),
+            Err(unavailable) => self.recall().await.ok_or(unavailable),
+        }
+    }
+
+    /// What was kept by a process before this one; it counts until something newer is fetched.
+    async fn recall(&self) -> Option<Arc<Provider>> {
+        let memory = self.inner.memory.as_ref()?;
+        let documents = match memory.recall(self.url()).await {
+            Ok(documents) => documents?,
+            Err(error) => {
+                tracing::warn!(%error, "what the issuer published before cannot be read");
+                return None;
+            }
+        };
+        let provider = Provider::try_of(&self.inner.url, documents).ok()?;
+        tracing::info!("the issuer is away: its last known keys are used");
+        let provider = Arc::new(provider);
+        // Nothing newer is overwritten, and the next fetch does not wait for it.
+        self.inner
+            .known
+            .compare_and_swap(&None::<Arc<Provider>>, Some(Arc::clone(&provider)));
+        Some(provider)
     }
 
     /// The same, once the issuer was found to answer just now: a browser that is sent there while it is
@@ -276,27 +283,20 @@ impl Issuer {
     }
 
     async fn fetch(&self) -> Result<Provider, FetchError> {
-        let metadata: ProviderMetadataWithLogout = self.get(&self.discovery()).await?;
-        if metadata.issuer() != &self.inner.url {
-            return Err(FetchError::OtherIssuer(metadata.issuer().to_string()));
+        let issuer = self.url();
+        let discovery: Value = self.get(&self.discovery()).await?;
+        let metadata = provider::metadata(&self.inner.url, discovery.clone())?;
+        let keys = self.get(metadata.jwks_uri().as_str()).await?;
+        let documents = Documents { discovery, keys };
+        let provider = Provider::try_of(&self.inner.url, documents.clone())?;
+        if let Some(memory) = &self.inner.memory
+            && let Err(error) = memory
+                .keep(issuer, &documents, self.inner.sources.now())
+                .await
+        {
+            tracing::warn!(%error, "what the issuer publishes cannot be kept");
         }
-        let published: serde_json::Value = self.get(metadata.jwks_uri().as_str()).await?;
-        let for_login: CoreJsonWebKeySet =
-            serde_json::from_value(published.clone()).map_err(FetchError::Unreadable)?;
-        let for_tokens: JwkSet =
-            serde_json::from_value(published).map_err(FetchError::Unreadable)?;
-        let keys = for_tokens
-            .keys
-            .iter()
-            .filter_map(|jwk| {
-                let kid = jwk.common.key_id.clone()?;
-                Some((kid, Arc::new(VerificationKey::from_jwk(jwk)?)))
-            })
-            .collect();
-        Ok(Provider {
-            metadata: metadata.set_jwks(for_login),
-            keys,
-        })
+        Ok(provider)
     }
 
     async fn get<T: DeserializeOwned>(&self, url: &str) -> Result<T, FetchError> {

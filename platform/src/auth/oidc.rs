@@ -23,8 +23,9 @@ use url::Url;
 
 use super::{
     Issuer, IssuerUnavailable, LoginConfig,
-    issuer::{FetchError, Provider, TokenRequestError},
+    issuer::{FetchError, TokenRequestError},
     person::TokenPerson,
+    provider::Provider,
 };
 use crate::sources::Sources;
 

@@ -1,15 +1,12 @@
-//! What happens to a person in Keycloak is said to the other services, once and in order.
+//! What a message of the bridge carries, and whom it answers.
 
 use anyhow::Result;
-use contracts::{
-    identity::{User, UserChanged, UserCreated, UserDeleted},
-    topology::Publisher,
-};
+use contracts::topology::Publisher;
 use lapin::types::{FieldTable, ShortString};
 use reqwest::StatusCode;
-use serde_json::json;
 use uuid::Uuid;
 
+use super::watched::username;
 use crate::support::{
     builders::id,
     environment::environment,
@@ -17,11 +14,6 @@ use crate::support::{
     keycloak::{Keycloak, machine_token, person_token},
     listener::Listener,
 };
-
-/// A user name that no other test uses.
-fn username() -> String {
-    format!("it-{}", id().simple())
-}
 
 /// What the bridge answers of `person` to somebody with `token`.
 async fn ask(person: Uuid, token: Option<&str>) -> Result<reqwest::Response> {
@@ -34,90 +26,6 @@ async fn ask(person: Uuid, token: Option<&str>) -> Result<reqwest::Response> {
         None => request,
     };
     Ok(request.send().await?)
-}
-
-/// The person as the bridge tells it to tasks-service.
-async fn user(person: Uuid) -> Result<User> {
-    let token = machine_token("tasks-m2m", "users:read").await?;
-    Ok(ask(person, Some(&token))
-        .await?
-        .error_for_status()?
-        .json()
-        .await?)
-}
-
-#[tokio::test]
-async fn a_person_is_created_changed_and_deleted_with_one_message_each() -> Result<()> {
-    let keycloak = Keycloak::log_in().await?;
-    let heard = Listener::of(Publisher::Auth).await?;
-
-    let username = username();
-    let person = keycloak.create_person(&username).await?;
-    let created = heard.next_about(person).await?.body::<UserCreated>()?;
-    let told = user(person).await?;
-    assert_eq!(
-        (told.username.as_str(), told.enabled),
-        (username.as_str(), true)
-    );
-    assert_eq!(told.email, Some(format!("{username}@example.org")));
-    assert!(
-        told.roles.contains(&"employee".to_owned()),
-        "{:?}",
-        told.roles
-    );
-
-    keycloak
-        .change_person(person, &json!({"firstName": "Changed"}))
-        .await?;
-    let changed = heard.next_about(person).await?.body::<UserChanged>()?;
-    assert_eq!(user(person).await?.first_name, "Changed");
-
-    keycloak
-        .change_person(person, &json!({"enabled": false}))
-        .await?;
-    let disabled = heard.next_about(person).await?.body::<UserChanged>()?;
-    assert!(!user(person).await?.enabled);
-
-    keycloak.delete_person(person).await?;
-    let deleted = heard.next_about(person).await?.body::<UserDeleted>()?;
-    let token = machine_token("tasks-m2m", "users:read").await?;
-    assert_eq!(
-        ask(person, Some(&token)).await?.status(),
-        StatusCode::NOT_FOUND
-    );
-
-    let times = [
-        created.timestamp,
-        changed.timestamp,
-        disabled.timestamp,
-        deleted.timestamp,
-    ];
-    assert!(times.is_sorted_by(|a, b| a < b), "{times:?}");
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_role_is_noticed_when_given_and_when_taken_in_the_console() -> Result<()> {
-    let keycloak = Keycloak::log_in().await?;
-    let heard = Listener::of(Publisher::Auth).await?;
-    let person = keycloak.create_person(&username()).await?;
-    heard.next_about(person).await?.body::<UserCreated>()?;
-
-    keycloak.give_role(person, "manager").await?;
-    heard.next_about(person).await?.body::<UserChanged>()?;
-    assert_eq!(roles_of_ours(person).await?, ["employee", "manager"]);
-
-    keycloak.take_role_in_console(person, "manager").await?;
-    heard.next_about(person).await?.body::<UserChanged>()?;
-    assert_eq!(roles_of_ours(person).await?, ["employee"]);
-    keycloak.delete_person(person).await
-}
-
-/// The person's roles that mean something to the services.
-async fn roles_of_ours(person: Uuid) -> Result<Vec<String>> {
-    let mut roles = user(person).await?.roles;
-    roles.retain(|role| contracts::identity::Role::from_name(role).is_some());
-    Ok(roles)
 }
 
 #[tokio::test]

@@ -1,7 +1,19 @@
 //! Keycloak's realm, and the bridge from it to the other services.
 
+mod accounts;
 mod bridge;
+mod crash;
+mod edits;
+mod fan_out;
+mod fitness;
+mod guard;
+mod operations;
+mod outage;
+mod own;
 mod realm;
 mod realm_changes;
+mod rest;
 mod theme;
 mod tokens;
+mod unrecorded;
+mod watched;

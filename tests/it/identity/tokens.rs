@@ -36,6 +36,7 @@ fn scopes(claims: &Value) -> Vec<&str> {
 async fn a_machine_token_names_the_service_it_is_for_and_what_it_may() -> Result<()> {
     let cases = [
         ("tasks-m2m", "users:read", vec!["auth"]),
+        ("tasks-m2m", "operations:manage", vec!["auth"]),
         ("finance-m2m", "users:read", vec!["auth"]),
         ("finance-m2m", "tasks:read", vec!["tasks"]),
         (
@@ -75,6 +76,8 @@ async fn a_machine_token_that_asks_for_nothing_opens_nothing() -> Result<()> {
 async fn a_machine_gets_no_scope_that_is_not_its_own() -> Result<()> {
     for (client, scope) in [
         ("tasks-m2m", "tasks:read"),
+        ("finance-m2m", "operations:manage"),
+        ("auth-bridge", "operations:manage"),
         ("auth-bridge", "users:read"),
         ("auth-bridge", "tasks:read"),
     ] {

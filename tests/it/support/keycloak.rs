@@ -23,7 +23,7 @@ pub(crate) struct Keycloak {
 }
 
 impl Keycloak {
-    /// Logs the administrator in; the token lives for a minute, longer than any test needs it.
+    /// Logs the administrator in, to look after the environment's realm; the token lives for a minute.
     pub(crate) async fn log_in() -> Result<Self> {
         Self::log_in_at(&environment().realm).await
     }
@@ -51,20 +51,24 @@ impl Keycloak {
         })
     }
 
-    /// Makes an empty realm, which takes Keycloak seconds: it draws keys.
+    /// Makes an empty realm.
     pub(crate) async fn create_realm(name: &str) -> Result<()> {
+        Self::import_realm(&json!({"realm": name, "enabled": true})).await
+    }
+
+    /// Makes the realm that `description` describes, which takes Keycloak seconds: it draws keys.
+    pub(crate) async fn import_realm(description: &Value) -> Result<()> {
         let keycloak = Self::log_in_at("").await?;
-        let realms = keycloak
-            .client
-            .post(format!(
-                "{}/admin/realms",
-                keycloak.environment.keycloak_url
-            ))
-            .bearer_auth(&keycloak.token)
-            .timeout(Duration::from_mins(2))
-            .json(&json!({"realm": name, "enabled": true}));
-        let status = realms.send().await?.status();
-        ensure!(status == StatusCode::CREATED, "{name}: {status}");
+        let url = format!("{}/admin/realms", keycloak.environment.keycloak_url);
+        let request = keycloak.client.post(url).bearer_auth(&keycloak.token);
+        let request = request.timeout(Duration::from_mins(2));
+        let answer = request.json(description).send().await?;
+        let status = answer.status();
+        ensure!(
+            status == StatusCode::CREATED,
+            "{status}: {}",
+            answer.text().await?
+        );
         Ok(())
     }
 
@@ -102,6 +106,11 @@ impl Keycloak {
             answer.status()
         );
         Ok(answer.json().await?)
+    }
+
+    /// The realm that is looked after.
+    pub(crate) fn realm(&self) -> &str {
+        &self.realm
     }
 
     /// Creates a person who may log in.
@@ -180,6 +189,36 @@ impl Keycloak {
             .get(0)
             .cloned()
             .with_context(|| format!("the realm has a client {client_id}"))
+    }
+
+    /// A token of `client_id` with `scope`.
+    pub(crate) async fn machine_token(&self, client_id: &str, scope: &str) -> Result<String> {
+        let client = self.client(client_id).await?;
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", client_id),
+            (
+                "client_secret",
+                client["secret"].as_str().context("a client has a secret")?,
+            ),
+            ("scope", scope),
+        ];
+        let answer = request_token(&self.client, &self.realm, &form).await?;
+        let token = answer["access_token"].as_str();
+        Ok(token
+            .with_context(|| format!("no token for {client_id}: {answer}"))?
+            .to_owned())
+    }
+
+    /// What Keycloak answers to somebody who gives `password` as theirs.
+    pub(crate) async fn try_password(&self, username: &str, password: &str) -> Result<Value> {
+        let form = [
+            ("grant_type", "password"),
+            ("client_id", "admin-cli"),
+            ("username", username),
+            ("password", password),
+        ];
+        request_token(&self.client, &self.realm, &form).await
     }
 
     /// The claims of the token of `kind` that a person would get by logging in through a client.

@@ -63,6 +63,11 @@ impl Listener {
         .await
     }
 
+    /// Whether a message about `entity` has come; messages about others are thrown away.
+    pub(crate) async fn has_heard_about(&self, entity: Uuid) -> Result<bool> {
+        Ok(self.take_about(entity).await?.is_some())
+    }
+
     /// Takes messages out until one is about `entity`, or none is left.
     async fn take_about(&self, entity: Uuid) -> Result<Option<Heard>> {
         let options = BasicGetOptions { no_ack: true };
@@ -71,8 +76,9 @@ impl Listener {
             .basic_get(self.queue.as_str().into(), options)
             .await?
         {
-            if String::from_utf8_lossy(&message.data).contains(&entity.to_string()) {
-                return Ok(Some(Heard(message)));
+            let heard = Heard(message);
+            if heard.is_about(&entity.to_string()) {
+                return Ok(Some(heard));
             }
         }
         Ok(None)
@@ -83,10 +89,21 @@ impl Listener {
 #[derive(Debug)]
 pub(crate) struct Heard(BasicGetMessage);
 
+impl From<BasicGetMessage> for Heard {
+    fn from(message: BasicGetMessage) -> Self {
+        Self(message)
+    }
+}
+
 impl Heard {
     /// The routing key.
     pub(crate) fn key(&self) -> &str {
         self.0.routing_key.as_str()
+    }
+
+    /// Whether the body names this record.
+    pub(crate) fn is_about(&self, entity: &str) -> bool {
+        String::from_utf8_lossy(&self.0.data).contains(entity)
     }
 
     /// The body, which must be one of `M` under the key of `M`.

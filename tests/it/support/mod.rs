@@ -14,6 +14,7 @@ pub(crate) mod peers;
 pub(crate) mod person;
 pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod realm;
 pub(crate) mod settings;
 pub(crate) mod source;
 pub(crate) mod tasks;

@@ -1,14 +1,14 @@
-//! The REST interface for machines: users by id, in batches, and page by page (DESIGN.md section 7).
+//! Users by id, in batches, and page by page (DESIGN.md section 7).
 //!
 //! Answers come from the copy, so they are as quick as the database and go on while Keycloak is down;
 //! `as_of` says how old they are.
 
-use std::{collections::HashSet, net::SocketAddr, num::NonZeroU32, time::Duration};
+use std::collections::HashSet;
 
 use axum::{
     Json,
     extract::{
-        FromRef, Path, Query, State,
+        Path, Query, State,
         rejection::{JsonRejection, PathRejection, QueryRejection},
     },
     routing::{get, post},
@@ -19,34 +19,20 @@ use contracts::{
     topology::MAX_BATCH_GET,
 };
 use platform::{
-    auth::{Machine, MachineAuth, MachineScope},
-    db::ErrorKind,
-    errors, http,
+    auth::{Machine, MachineScope},
     problem::Problem,
     routes::Routes,
-    sources::Sources,
 };
 use sea_orm::DatabaseConnection;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::{ApiState, RETRY_AFTER, failed, unreadable};
 use crate::store::{StoreError, people};
 
-/// The pause asked of callers while the copy is not complete or the database is away.
-const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// The users of one page unless the caller asks for another number, and the most.
 const PAGE: u32 = 200;
 const MAX_PAGE: u32 = 500;
-
-/// Section `[api]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ApiConfig {
-    /// Address and port; port 0 takes a free one.
-    pub listen: SocketAddr,
-    /// The most requests a second of each caller.
-    pub per_caller_per_second: NonZeroU32,
-}
 
 /// The scope that all routes here ask for.
 #[derive(Debug)]
@@ -56,36 +42,11 @@ impl MachineScope for UsersRead {
     const NAME: &'static str = rest::USERS_READ;
 }
 
-/// What the routes need.
-#[derive(Debug, Clone)]
-pub struct ApiState {
-    /// The bridge's database.
-    pub db: DatabaseConnection,
-    /// Who may ask.
-    pub auth: MachineAuth,
-}
-
-impl FromRef<ApiState> for DatabaseConnection {
-    fn from_ref(state: &ApiState) -> Self {
-        state.db.clone()
-    }
-}
-
-impl FromRef<ApiState> for MachineAuth {
-    fn from_ref(state: &ApiState) -> Self {
-        state.auth.clone()
-    }
-}
-
-/// Everything that the bridge answers.
-pub fn router(state: ApiState, sources: Sources) -> Routes {
-    let health = http::process_routes(state.db.clone());
-    let users = Routes::new()
+pub(super) fn routes() -> Routes<ApiState> {
+    Routes::new()
         .route("/users", get(page))
         .route("/users/batch-get", post(batch_get))
         .route("/users/{user_id}", get(one))
-        .with_state(state);
-    http::with_defaults(users.merge(health), sources)
 }
 
 /// A user; 404 when deleted or never known.
@@ -106,8 +67,7 @@ async fn batch_get(
     State(db): State<DatabaseConnection>,
     body: Result<Json<BatchGetUsers>, JsonRejection>,
 ) -> Result<Json<UsersBatch>, Problem> {
-    let Json(BatchGetUsers { ids }) =
-        body.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+    let Json(BatchGetUsers { ids }) = body.map_err(|rejection| unreadable(&rejection))?;
     if ids.len() > MAX_BATCH_GET {
         let detail = format!("At most {MAX_BATCH_GET} ids may be asked for at once.");
         return Err(Problem::bad_request(detail));
@@ -153,19 +113,8 @@ fn bad_id() -> Problem {
 
 /// Nobody is called missing before all users were seen once.
 fn complete(found: Result<Option<Vec<User>>, StoreError>) -> Result<Vec<User>, Problem> {
-    match found {
-        Ok(Some(users)) => Ok(users),
-        Ok(None) => {
-            tracing::info!("asked for users before all were read from Keycloak");
-            Err(Problem::unavailable(RETRY_AFTER))
-        }
-        Err(StoreError::Database(error)) if ErrorKind::of(&error) == ErrorKind::Transient => {
-            tracing::warn!(%error, "the database does not answer");
-            Err(Problem::unavailable(RETRY_AFTER))
-        }
-        Err(error) => {
-            tracing::error!(error = errors::explain(&error), "users cannot be read");
-            Err(Problem::internal())
-        }
-    }
+    found.map_err(|error| failed(&error))?.ok_or_else(|| {
+        tracing::info!("asked for users before all were read from Keycloak");
+        Problem::unavailable(RETRY_AFTER)
+    })
 }

@@ -1,0 +1,116 @@
+//! Keycloak's process is stopped: the bridge answers on from its copy, and catches up afterwards.
+//!
+//! Nothing else runs meanwhile (`.config/nextest.toml`), since everybody shares this Keycloak.
+
+use anyhow::{Context as _, Result};
+use contracts::identity::{
+    BatchGetUsers, UserChanged, UserCreated, UserDeleted, UsersBatch, UsersPage,
+};
+use reqwest::StatusCode;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    own::{OwnBridge, QUICK},
+    watched::username,
+};
+use crate::support::{
+    environment::{environment, xtask},
+    keycloak::Keycloak,
+};
+
+/// Everything that the bridge answers of somebody who lives and somebody who does not.
+async fn answers_everything(bridge: &OwnBridge, person: Uuid, deleted: Uuid) -> Result<()> {
+    let told = bridge.user(person).await?.context("the person lives")?;
+    assert_eq!(told.first_name, "Test");
+    assert!(bridge.user(deleted).await?.is_none());
+    let ids = vec![person, deleted];
+    let answer = bridge
+        .post("/users/batch-get", &BatchGetUsers { ids })
+        .await?;
+    let batch: UsersBatch = answer.error_for_status()?.json().await?;
+    assert_eq!((batch.users.len(), batch.missing), (1, vec![deleted]));
+    let answer = bridge.get("/users?limit=500").await?;
+    let page: UsersPage = answer.error_for_status()?.json().await?;
+    assert!(page.users.iter().any(|user| user.user_id == person));
+    Ok(())
+}
+
+#[tokio::test]
+async fn while_keycloak_is_down_the_copy_answers_and_afterwards_nothing_is_missing() -> Result<()> {
+    let realm = &environment().realm;
+    let mut bridge = OwnBridge::open(realm, QUICK).await?;
+    let mut away = OwnBridge::open(realm, QUICK).await?;
+    let keycloak = Keycloak::log_in().await?;
+    let person = keycloak.create_person(&username()).await?;
+    let deleted = keycloak.create_person(&username()).await?;
+    keycloak.delete_person(deleted).await?;
+    for bridge in [&mut bridge, &mut away] {
+        bridge.next_about(person).await?.body::<UserCreated>()?;
+        bridge.next_about(deleted).await?.body::<UserCreated>()?;
+        bridge.next_about(deleted).await?.body::<UserDeleted>()?;
+    }
+
+    // One bridge is away while somebody is edited, and comes back after Keycloak went.
+    away.stop().await?;
+    let edited = keycloak.create_person(&username()).await?;
+    keycloak
+        .change_person(edited, &json!({"firstName": "Edited"}))
+        .await?;
+    keycloak.delete_person(edited).await?;
+    let survivor = keycloak.create_person(&username()).await?;
+    keycloak.give_role(person, "manager").await?;
+    bridge.next_about(survivor).await?.body::<UserCreated>()?;
+    bridge.next_about(person).await?.body::<UserChanged>()?;
+
+    xtask(&["stop", "keycloak"]).await?;
+    let is_noticed = |fault: &str| fault.contains("Keycloak cannot be");
+    let state = bridge
+        .state_when("the outage is noticed", |state| {
+            state
+                .fault
+                .as_ref()
+                .is_some_and(|fault| is_noticed(&fault.reason))
+        })
+        .await?;
+    answers_everything(&bridge, person, deleted).await?;
+    away.start().await?;
+    answers_everything(&away, person, deleted).await?;
+    let later = bridge.state().await?;
+    assert_eq!(
+        later.as_of, state.as_of,
+        "the copy does not pass for newer than it is"
+    );
+    let known = away.user(person).await?.context("the person lives")?;
+    assert!(
+        !known.roles.contains(&"manager".to_owned()),
+        "as it was when it went"
+    );
+
+    xtask(&["start", "keycloak"]).await?;
+    let keycloak = Keycloak::log_in().await?;
+    keycloak
+        .change_person(survivor, &json!({"firstName": "Survived"}))
+        .await?;
+    let message = bridge.next_about(survivor).await?.body::<UserChanged>()?;
+    away.next_about(survivor).await?.body::<UserCreated>()?;
+    let changed = away.next_about(person).await?.body::<UserChanged>()?;
+    assert!(changed.timestamp < message.timestamp);
+    let path = format!("admin-events?resourcePath=users/{person}/role-mappings/realm&max=1");
+    let event = Keycloak::log_in().await?.get(&path).await?[0]["time"].as_i64();
+    assert_eq!(Some(changed.timestamp.timestamp_millis()), event);
+    // Somebody who came and went unseen may have logged in meanwhile: the end is said.
+    away.next_about(edited).await?.body::<UserDeleted>()?;
+    for bridge in [&bridge, &away] {
+        bridge
+            .state_when("it watches users", |state| state.fault.is_none())
+            .await?;
+        let status = bridge.get(&format!("/users/{edited}")).await?.status();
+        assert_eq!(status, StatusCode::NOT_FOUND);
+    }
+    for person in [person, survivor] {
+        Keycloak::log_in().await?.delete_person(person).await?;
+    }
+    bridge.remove().await?;
+    away.remove().await
+}

@@ -1,0 +1,171 @@
+//! What Keycloak records late, elsewhere or not at all.
+
+use anyhow::{Context as _, Result, ensure};
+use chrono::TimeDelta;
+use contracts::{
+    Message,
+    identity::{UserChanged, UserCreated},
+};
+use reqwest::Method;
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use uuid::Uuid;
+
+use super::{
+    own::{OwnBridge, QUICK},
+    watched::{roles_of_ours, username},
+};
+use crate::support::{
+    builders::{self, id},
+    environment::environment,
+    keycloak::Keycloak,
+    realm::TestRealm,
+    waiting::{eventually, until},
+};
+
+async fn keycloaks_database() -> Result<PgConnection> {
+    let url = environment()
+        .databases
+        .get("keycloak")
+        .context("Keycloak has a database")?;
+    Ok(PgConnection::connect(url.as_str()).await?)
+}
+
+#[tokio::test]
+async fn an_event_that_becomes_visible_behind_later_ones_is_not_missed() -> Result<()> {
+    let mut bridge = OwnBridge::open(&environment().realm, QUICK).await?;
+    let keycloak = Keycloak::log_in().await?;
+    let late = keycloak.create_person(&username()).await?;
+    let early = keycloak.create_person(&username()).await?;
+    bridge.next_about(late).await?.body::<UserCreated>()?;
+
+    // Keycloak stamps the event and then waits for the row before it commits both.
+    let mut database = keycloaks_database().await?;
+    let mut holding = database.begin().await?;
+    let lock = format!("SELECT FROM user_entity WHERE id = '{late}' FOR UPDATE");
+    holding.execute(AssertSqlSafe(lock)).await?;
+    let began = builders::now();
+    let name = json!({"firstName": "Late"});
+    let path = format!("users/{late}");
+    let editing = keycloak.send(Method::PUT, &path, &name);
+    let others = async {
+        // Later events are seen, until looks do not reach back to the waiting one any more.
+        let passed = began + TimeDelta::seconds(3);
+        let mut count = 0;
+        until("looks have passed the waiting event", || {
+            count += 1;
+            let name = json!({"firstName": format!("Early {count}")});
+            let (bridge, keycloak) = (&bridge, &keycloak);
+            async move {
+                keycloak.change_person(early, &name).await?;
+                Ok(bridge.state().await?.last_event_at > Some(passed))
+            }
+        })
+        .await?;
+        holding.commit().await?;
+        Ok(())
+    };
+    let (edited, held) = tokio::join!(editing, others);
+    held.and(edited)?;
+
+    let message = bridge.next_about(late).await?.body::<UserChanged>()?;
+    assert!(
+        message.timestamp < began + TimeDelta::seconds(2),
+        "{} is the time of the commit, not of the change at {began}",
+        message.timestamp
+    );
+    let told = bridge.user(late).await?.context("the person lives")?;
+    assert_eq!(told.first_name, "Late");
+    for person in [late, early] {
+        Keycloak::log_in().await?.delete_person(person).await?;
+    }
+    bridge.remove().await
+}
+
+#[tokio::test]
+async fn people_whom_no_event_told_of_are_found_by_comparison() -> Result<()> {
+    let imported =
+        json!({"username": "imported", "enabled": true, "realmRoles": ["manager", "employee"]});
+    let realm = TestRealm::import(&[imported]).await?;
+    let keycloak = realm.log_in().await?;
+    let imported = super::watched::find(&keycloak, "imported").await?;
+    let mut bridge = OwnBridge::open(&realm.name, QUICK).await?;
+    bridge.next_about(imported).await?.body::<UserCreated>()?;
+    let told = bridge
+        .user(imported)
+        .await?
+        .context("the first comparison finds them")?;
+    assert_eq!(roles_of_ours(&told), ["employee", "manager"]);
+
+    // A directory's sync writes rows and no events.
+    let synced = add_row(&realm.name).await?;
+    let state = bridge.compare().await?;
+    assert_eq!(state.alarm, None);
+    let message = bridge.next_about(synced).await?.body::<UserCreated>()?;
+    ensure!(Some(message.timestamp) <= state.compared_at);
+    let told = bridge.user(synced).await?.context("they are found")?;
+    assert_eq!(
+        (told.username.as_str(), told.last_name.as_str()),
+        ("synced", "Directory")
+    );
+
+    bridge.compare().await?;
+    assert_eq!(bridge.rest().await?.len(), 0, "nothing differs any more");
+    bridge.remove().await?;
+    realm.remove().await
+}
+
+async fn add_row(realm: &str) -> Result<Uuid> {
+    let person = id();
+    let mut database = keycloaks_database().await?;
+    sqlx::query(
+        "INSERT INTO user_entity (id, email_constraint, email_verified, enabled, first_name, last_name, \
+         realm_id, username, created_timestamp, not_before) \
+         SELECT $1, $1, true, true, 'From', 'Directory', id, 'synced', 0, 0 FROM realm WHERE name = $2",
+    )
+    .bind(person.to_string())
+    .bind(realm)
+    .execute(&mut database)
+    .await?;
+    database.close().await?;
+    Ok(person)
+}
+
+#[tokio::test]
+async fn only_a_permanent_lockout_disables_a_person() -> Result<()> {
+    let realm = TestRealm::import(&[]).await?;
+    let mut bridge = OwnBridge::open(&realm.name, QUICK).await?;
+    realm
+        .change(&json!({"failureFactor": 1, "permanentLockout": false}))
+        .await?;
+    let keycloak = realm.log_in().await?;
+    let person = keycloak.create_person("peter").await?;
+    bridge.next_about(person).await?.body::<UserCreated>()?;
+
+    keycloak.try_password("peter", "wrong").await?;
+    let failures = format!("attack-detection/brute-force/users/{person}");
+    until("the person is locked out for a while", || async {
+        Ok(realm.log_in().await?.get(&failures).await?["disabled"] == true)
+    })
+    .await?;
+    realm.change(&json!({"permanentLockout": true})).await?;
+    let keycloak = realm.log_in().await?;
+    keycloak
+        .send(Method::DELETE, &failures, &json!(null))
+        .await?;
+    keycloak.try_password("peter", "wrong").await?;
+
+    // That this is the next message shows that the first lockout was none.
+    let message = bridge.next_about(person).await?.body::<UserChanged>()?;
+    let path = format!("events?user={person}&type=USER_DISABLED_BY_PERMANENT_LOCKOUT");
+    let event = eventually("Keycloak records the lockout", || async {
+        let events = realm.log_in().await?.get(&path).await?;
+        Ok(events[0]["time"].as_i64())
+    })
+    .await?;
+    assert_eq!(message.timestamp().timestamp_millis(), event);
+    let told = bridge.user(person).await?.context("the person lives")?;
+    assert!(!told.enabled);
+    bridge.remove().await?;
+    realm.remove().await
+}

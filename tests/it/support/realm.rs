@@ -1,0 +1,97 @@
+//! A realm of a test's own, made from the product's file, for what would disturb others in the shared one.
+
+use anyhow::{Result, ensure};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{builders::id, keycloak::Keycloak, workspace};
+
+/// The product's realm; its name is also part of names inside.
+const FILE: &str = "keycloak/realm/task-exchange-realm.json";
+const NAME: &str = "task-exchange";
+
+/// Nobody logs in to pages here.
+const NO_ORIGIN: &str = "http://localhost:1";
+
+/// What stands for the secrets of all clients.
+pub(crate) const SECRET: &str = "it";
+
+/// A realm with the product's settings, roles, clients and rights, and the given people.
+#[derive(Debug)]
+pub(crate) struct TestRealm {
+    pub(crate) name: String,
+}
+
+impl TestRealm {
+    /// Imports it; `people` come with it, so that no event tells of them.
+    pub(crate) async fn import(people: &[Value]) -> Result<Self> {
+        let name = format!("it-{}", id().simple());
+        Keycloak::import_realm(&description(&name, people)?).await?;
+        Ok(Self { name })
+    }
+
+    /// The administrator, looking after this realm.
+    pub(crate) async fn log_in(&self) -> Result<Keycloak> {
+        Keycloak::log_in_at(&self.name).await
+    }
+
+    /// Changes the settings that `changes` names.
+    pub(crate) async fn change(&self, changes: &Value) -> Result<()> {
+        let keycloak = self.log_in().await?;
+        keycloak.send(Method::PUT, "", changes).await.map(drop)
+    }
+
+    /// Deletes it; one that a failed test leaves behind can be looked at.
+    pub(crate) async fn remove(self) -> Result<()> {
+        let keycloak = self.log_in().await?;
+        keycloak
+            .send(Method::DELETE, "", &Value::Null)
+            .await
+            .map(drop)
+    }
+}
+
+/// The product's realm under another name, with new ids, known secrets, and neither mail nor theme.
+fn description(name: &str, people: &[Value]) -> Result<Value> {
+    let mut text = workspace::read(FILE).replace(NAME, name);
+    for origin in ["${PUBLIC_ORIGIN}", "${BACKCHANNEL_ORIGIN,PUBLIC_ORIGIN}"] {
+        text = text.replace(origin, NO_ORIGIN);
+    }
+    for client in [
+        "TASKS_WEB",
+        "FINANCE_WEB",
+        "TASKS_M2M",
+        "FINANCE_M2M",
+        "AUTH_BRIDGE",
+    ] {
+        text = text.replace(&format!("${{{client}_SECRET}}"), SECRET);
+    }
+    let mut realm: Value = serde_json::from_str(&text)?;
+    forget_ids(&mut realm);
+    realm["smtpServer"] = json!({});
+    realm["loginTheme"] = Value::Null;
+    let users = realm["users"].as_array_mut().into_iter().flatten();
+    let accounts = users.filter(|user| user["serviceAccountClientId"].is_string());
+    realm["users"] = accounts
+        .map(|account| account.take())
+        .chain(people.iter().cloned())
+        .collect();
+    ensure!(
+        !realm.to_string().contains("_SECRET}"),
+        "a secret of {FILE} is unknown here"
+    );
+    Ok(realm)
+}
+
+/// Ids are unique over all realms.
+fn forget_ids(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.remove("id");
+            fields.remove("containerId");
+            fields.values_mut().for_each(forget_ids);
+        }
+        Value::Array(items) => items.iter_mut().for_each(forget_ids),
+        _ => {}
+    }
+}
