@@ -54,8 +54,7 @@ pub struct WatchFault {
     #[serde(with = "timestamp")]
     #[schemars(with = "DateTime<Utc>")]
     pub since: DateTime<Utc>,
-    /// What is wrong, in words that say what to do where a person has to: Keycloak is away, the service
-    /// account lacks a right, the realm does not keep events.
+    /// What is wrong, in words, and what to do when a person has to.
     pub reason: String,
 }
 

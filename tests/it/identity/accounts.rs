@@ -6,12 +6,9 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::watched::{Told, Watched, find, username};
-use crate::support::{
-    browser::{Browser, Page, location},
-    environment::environment,
-    http,
-    keycloak::Keycloak,
-    listener::Listener,
+use crate::{
+    auth::browser::{Browser, Page, location},
+    support::{environment::environment, http, keycloak::Keycloak, listener::Listener},
 };
 
 /// Meets the realm's password policy.

@@ -37,7 +37,6 @@ pub(super) struct OwnBridge {
     pub(super) database: TestDatabase,
     pub(super) settings: NamedTempFile,
     broker: TestBroker,
-    realm: String,
     api: Url,
     token: String,
     running: Option<Lifecycle>,
@@ -85,7 +84,6 @@ impl OwnBridge {
             database,
             settings,
             broker,
-            realm: realm.to_owned(),
             api: format!("http://{address}").parse()?,
             token,
             running: None,
@@ -136,11 +134,6 @@ impl OwnBridge {
         let lifecycle = self.running.take().context("it runs")?;
         lifecycle.stop_and_wait().await;
         Ok(())
-    }
-
-    /// The administrator of the realm that it watches.
-    pub(super) async fn log_in(&self) -> Result<Keycloak> {
-        Keycloak::log_in_at(&self.realm).await
     }
 
     pub(super) async fn get(&self, path: &str) -> Result<Response> {

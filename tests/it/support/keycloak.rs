@@ -108,11 +108,6 @@ impl Keycloak {
         Ok(answer.json().await?)
     }
 
-    /// The realm that is looked after.
-    pub(crate) fn realm(&self) -> &str {
-        &self.realm
-    }
-
     /// Creates a person who may log in.
     pub(crate) async fn create_person(&self, username: &str) -> Result<Uuid> {
         let person = json!({
