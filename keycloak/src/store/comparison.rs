@@ -110,8 +110,11 @@ pub async fn end(
     alarm: Option<Alarm>,
 ) -> Result<(), StoreError> {
     let number = |of: fn(Alarm) -> u64| Expr::value(alarm.map(|alarm| stored(of(alarm))));
+    // From the first comparison on the copy is complete, and of some age, even when it needs another one.
+    let as_of = [Expr::col(sync_state::Column::AsOf), Expr::value(at)];
     sync_state::Entity::update_many()
         .col_expr(sync_state::Column::ReconciledAt, Expr::value(at))
+        .col_expr(sync_state::Column::AsOf, Func::coalesce(as_of).into())
         .col_expr(
             sync_state::Column::Alarm,
             Expr::value(alarm.map(|alarm| alarm.to_string())),

@@ -26,6 +26,8 @@ struct Look {
     term: Term,
     depth: Depth,
     store: EventStore,
+    /// The newest event that called for a comparison which has not begun.
+    pending: Option<DateTime<Utc>>,
 }
 
 impl<K: Keycloak> Syncer<K> {
@@ -40,7 +42,13 @@ impl<K: Keycloak> Syncer<K> {
         let mut ends = Vec::new();
         for (store, newest) in stores {
             let since = newest.unwrap_or(began) - self.config.overlap(depth);
-            let end = self.look(Look { term, depth, store }, since).await?;
+            let look = Look {
+                term,
+                depth,
+                store,
+                pending: state.reconcile_event_at,
+            };
+            let end = self.look(look, since).await?;
             ends.extend(end.map(|end| (store, end)));
         }
         let txn = state::begin(&self.db, term).await?;
@@ -88,13 +96,16 @@ impl<K: Keycloak> Syncer<K> {
     /// Everything that follows from one page, in one transaction: a crash leaves all of it or nothing.
     /// The place moves on with it, so that a long way to catch up is not begun anew after a crash.
     async fn act_upon(&self, look: Look, mut events: Vec<Recorded>) -> Result<(), SyncError> {
-        let ids = events.iter().map(|event| event.event_id.clone()).collect();
+        let ids: Vec<_> = events.iter().map(|event| event.event_id.clone()).collect();
+        let seen = events::done(&self.db, ids.clone(), Depth::Shallow).await?;
         let done = events::done(&self.db, ids, look.depth).await?;
         events.retain(|event| !done.contains(&event.event_id));
         let Some(newest) = events.iter().map(|event| event.at).max() else {
             return Ok(());
         };
-        let (suspects, request) = (suspects(&events), self.request(&events));
+        let request = self.request(&events);
+        let called_for_at = request.as_ref().and_then(|request| request.event_at);
+        let suspects = suspects(&events, &seen, called_for_at.max(look.pending));
         let observations = self.observe(suspects).await?;
 
         let txn = state::begin(&self.db, look.term).await?;
@@ -133,12 +144,21 @@ fn translated<E: Into<Recorded>>(events: Vec<E>) -> Vec<Recorded> {
 }
 
 /// Each user in doubt with the time of the newest event about them.
-fn suspects(events: &[Recorded]) -> BTreeMap<Uuid, DateTime<Utc>> {
+///
+/// What is different when an event is looked at again may as well come from a later one that named no
+/// user, and must not look older than that.
+fn suspects(
+    events: &[Recorded],
+    seen: &HashSet<String>,
+    called_for_at: Option<DateTime<Utc>>,
+) -> BTreeMap<Uuid, DateTime<Utc>> {
     let mut suspects = BTreeMap::new();
     for event in events {
         if let Some(Doubt::User(user_id) | Doubt::Imported(user_id)) = &event.doubt {
-            let newest = suspects.entry(*user_id).or_insert(event.at);
-            *newest = event.at.max(*newest);
+            let later = called_for_at.filter(|_| seen.contains(&event.event_id));
+            let at = later.map_or(event.at, |later| later.max(event.at));
+            let newest = suspects.entry(*user_id).or_insert(at);
+            *newest = at.max(*newest);
         }
     }
     suspects
@@ -179,7 +199,9 @@ mod tests {
         let user = Uuid::from_u128(4);
         let events = [5, 9, 7].map(|millis| event(millis, Doubt::User(user)));
         assert_eq!(
-            suspects(&events).into_iter().collect::<Vec<_>>(),
+            suspects(&events, &HashSet::new(), Some(at(20)))
+                .into_iter()
+                .collect::<Vec<_>>(),
             [(user, at(9))]
         );
         assert_eq!(everybody(&events), None);
@@ -192,14 +214,26 @@ mod tests {
             event(millis, Doubt::Everybody { reason })
         });
         assert_eq!(everybody(&events), Some(("GROUP a".to_owned(), at(9))));
-        assert_eq!(suspects(&events).len(), 0);
+        assert_eq!(suspects(&events, &HashSet::new(), None).len(), 0);
     }
 
     #[test]
     fn an_import_puts_the_user_and_everybody_in_doubt() {
         let user = Uuid::from_u128(4);
         let events = [event(5, Doubt::Imported(user))];
-        assert_eq!(suspects(&events).get(&user), Some(&at(5)));
+        let suspects = suspects(&events, &HashSet::new(), None);
+        assert_eq!(suspects.get(&user), Some(&at(5)));
         assert!(everybody(&events).is_some());
+    }
+
+    #[test]
+    fn what_is_found_when_an_event_is_looked_at_again_may_come_from_a_later_one() {
+        let user = Uuid::from_u128(4);
+        let events = [event(5, Doubt::User(user))];
+        let seen = HashSet::from(["e5".to_owned()]);
+        let again = |called_for_at| suspects(&events, &seen, called_for_at).get(&user).copied();
+        assert_eq!(again(None), Some(at(5)));
+        assert_eq!(again(Some(at(4))), Some(at(5)));
+        assert_eq!(again(Some(at(9))), Some(at(9)));
     }
 }

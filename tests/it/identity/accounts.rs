@@ -2,13 +2,19 @@
 
 use anyhow::{Context as _, Result, ensure};
 use contracts::topology::Publisher;
-use reqwest::{Method, StatusCode};
-use serde_json::{Value, json};
+use reqwest::{Method, Response, StatusCode};
+use serde_json::json;
 
 use super::watched::{Told, Watched, find, username};
 use crate::{
-    auth::browser::{Browser, Page, location},
-    support::{environment::environment, http, keycloak::Keycloak, listener::Listener},
+    auth::browser::{Browser, Page},
+    support::{
+        environment::{Login, environment},
+        http,
+        keycloak::Keycloak,
+        listener::Listener,
+        person,
+    },
 };
 
 /// Meets the realm's password policy.
@@ -18,7 +24,6 @@ const PASSWORD: &str = "correct horse battery";
 const CONSOLE: &str = "account-console";
 
 /// The example of RFC 7636, appendix B.
-const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWBuGJSstw-cM";
 
 fn realm_url(path: &str) -> String {
@@ -38,28 +43,17 @@ fn entrance(page: &str, extra: &str) -> String {
     ))
 }
 
-/// Sends the form of `page` with these fields, and answers the code with which Keycloak sends back.
-async fn submit(browser: &Browser, page: &Page, fields: &[(&str, &str)]) -> Result<Option<String>> {
+/// Sends the form of `page` with these fields.
+async fn submit(browser: &Browser, page: &Page, fields: &[(&str, &str)]) -> Result<Response> {
     let form = page.body.split_once("action=\"").map(|(_, rest)| rest);
-    let action = form
-        .and_then(|rest| rest.split_once('"'))
-        .map(|(action, _)| action);
-    let action = action.with_context(|| format!("no form at {}: {}", page.url, page.body))?;
+    let action = form.and_then(|rest| rest.split_once('"'));
+    let (action, _) = action.with_context(|| format!("no form at {}: {}", page.url, page.body))?;
     let action = action.replace("&amp;", "&");
-    let answer = browser.send(Method::POST, &action, &[], fields).await?;
-    ensure!(
-        answer.status() == StatusCode::FOUND,
-        "{}: {}",
-        page.url,
-        answer.text().await?
-    );
-    let back = location(&answer)?.context("a redirect leads somewhere")?;
-    let code = back.query_pairs().find(|(name, _)| name == "code");
-    Ok(code.map(|(_, code)| code.into_owned()))
+    browser.send(Method::POST, &action, &[], fields).await
 }
 
-/// Registers and comes back with a token for the own account.
-async fn register(browser: &Browser, username: &str) -> Result<String> {
+/// Fills in the form for newcomers; the realm wants to see the mail address confirmed next.
+async fn register(browser: &Browser, username: &str) -> Result<()> {
     let page = browser.follow(&entrance("registrations", "")).await?;
     let email = format!("{username}@example.org");
     let fields = [
@@ -70,22 +64,13 @@ async fn register(browser: &Browser, username: &str) -> Result<String> {
         ("password", PASSWORD),
         ("password-confirm", PASSWORD),
     ];
-    let code = submit(browser, &page, &fields).await?.context("a code")?;
-    let form = [
-        ("grant_type", "authorization_code"),
-        ("client_id", CONSOLE),
-        ("redirect_uri", &realm_url("/account/")),
-        ("code", &code),
-        ("code_verifier", VERIFIER),
-    ];
-    let request = http::client()?
-        .post(realm_url("/protocol/openid-connect/token"))
-        .form(&form);
-    let answer: Value = request.send().await?.json().await?;
-    let token = answer["access_token"].as_str();
-    Ok(token
-        .with_context(|| format!("no token: {answer}"))?
-        .to_owned())
+    let answer = submit(browser, &page, &fields).await?;
+    ensure!(
+        answer.status() == StatusCode::FOUND,
+        "{}",
+        answer.text().await?
+    );
+    Ok(())
 }
 
 /// Lets the person delete their own account, which the realm does not offer by itself.
@@ -107,44 +92,70 @@ async fn offer_deletion(person: &Watched) -> Result<()> {
         .map(drop)
 }
 
+/// Logs in where the account console sends people who want to leave, and confirms it.
+async fn leave(login: &Login) -> Result<()> {
+    let browser = Browser::new()?;
+    let form = browser
+        .follow(&entrance("auth", "&kc_action=delete_account"))
+        .await?;
+    let fields = [
+        ("username", login.username.as_str()),
+        ("password", login.password.as_str()),
+    ];
+    let question = submit(&browser, &form, &fields).await?;
+    let question = browser.follow_from(question).await?;
+    submit(&browser, &question, &[]).await.map(drop)
+}
+
 #[tokio::test]
 async fn people_register_edit_their_profile_and_leave_with_one_message_each() -> Result<()> {
     let heard = Listener::of(Publisher::Auth).await?;
-    let (browser, username) = (Browser::new()?, username());
-    let token = register(&browser, &username).await?;
-    let person = find(&Keycloak::log_in().await?, &username).await?;
-    let mut person = Watched::begin(heard, &username, person, Told::User("REGISTER")).await?;
+    let login = Login {
+        username: username(),
+        password: PASSWORD.to_owned(),
+    };
+    register(&Browser::new()?, &login.username).await?;
+    let person = find(&Keycloak::log_in().await?, &login.username).await?;
+    let told = Told::User("REGISTER");
+    let mut person = Watched::begin(heard, &login.username, person, told).await?;
+    let confirmed = json!({"emailVerified": true});
+    person
+        .send(Method::PUT, &person.path(""), &confirmed)
+        .await?;
 
+    let tokens = person::log_in(&environment().realm, &login).await?;
     let profile = json!({
-        "username": username,
-        "email": format!("{username}@example.org"),
+        "username": login.username,
+        "email": format!("{}@example.org", login.username),
         "firstName": "Self",
         "lastName": "Edited",
     });
-    let request = http::client()?
+    http::client()?
         .post(realm_url("/account/"))
-        .bearer_auth(&token);
-    request.json(&profile).send().await?.error_for_status()?;
+        .bearer_auth(tokens.access_token)
+        .json(&profile)
+        .send()
+        .await?
+        .error_for_status()?;
     let told = person.changed(Told::User("UPDATE_PROFILE")).await?;
     assert_eq!(told.last_name, "Edited");
 
     offer_deletion(&person).await?;
-    let page = browser
-        .follow(&entrance("auth", "&kc_action=delete_account"))
-        .await?;
-    submit(&browser, &page, &[]).await?;
-    person.is_gone(Told::User("DELETE_ACCOUNT")).await
+    leave(&login).await?;
+    person.gone(Told::User("DELETE_ACCOUNT")).await
 }
 
 #[tokio::test]
 async fn failed_logins_are_no_messages() -> Result<()> {
     let person = Watched::create().await?;
+    let wrong = Login {
+        username: person.username.clone(),
+        password: "wrong".to_owned(),
+    };
     for _ in 0..3 {
-        let answer = person
-            .keycloak
-            .try_password(&person.username, "wrong")
-            .await?;
-        assert_eq!(answer["error"], "invalid_grant");
+        person::log_in(&environment().realm, &wrong)
+            .await
+            .unwrap_err();
     }
     person.delete().await
 }

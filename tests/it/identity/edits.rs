@@ -127,7 +127,7 @@ async fn a_partial_import_creates_a_person_and_one_that_overwrites_replaces_them
     assert_ne!(first.person, second);
     let path = format!("users/{second}");
     let second = Watched::begin(heard, &name, second, Told::Admin(&path)).await?;
-    first.is_gone(Told::Indirectly(&path)).await?;
+    first.gone(Told::Indirectly(&path)).await?;
     second.delete().await
 }
 

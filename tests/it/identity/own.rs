@@ -141,7 +141,11 @@ impl OwnBridge {
         Ok(request.bearer_auth(&self.token).send().await?)
     }
 
-    pub(super) async fn post(&self, path: &str, body: &impl Serialize) -> Result<Response> {
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        body: &(impl Serialize + Sync),
+    ) -> Result<Response> {
         let request = http::client()?.post(self.api.join(path)?);
         Ok(request.bearer_auth(&self.token).json(body).send().await?)
     }
@@ -173,7 +177,7 @@ impl OwnBridge {
     pub(super) async fn state_when(
         &self,
         what: &str,
-        expected: impl Fn(&BridgeState) -> bool,
+        expected: impl Fn(&BridgeState) -> bool + Send + Sync,
     ) -> Result<BridgeState> {
         let expected = &expected;
         eventually(what, || async move {

@@ -1,7 +1,7 @@
 //! What Keycloak records late, elsewhere or not at all.
 
 use anyhow::{Context as _, Result, ensure};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     Message,
     identity::{UserChanged, UserCreated},
@@ -17,8 +17,9 @@ use super::{
 };
 use crate::support::{
     builders::{self, id},
-    environment::environment,
+    environment::{Login, environment},
     keycloak::Keycloak,
+    person,
     realm::TestRealm,
     waiting::{eventually, until},
 };
@@ -29,6 +30,19 @@ async fn keycloaks_database() -> Result<PgConnection> {
         .get("keycloak")
         .context("Keycloak has a database")?;
     Ok(PgConnection::connect(url.as_str()).await?)
+}
+
+/// Makes another event, and tells whether the bridge has read one that is later than `passed`.
+async fn rename_and_look(
+    bridge: &OwnBridge,
+    person: Uuid,
+    count: u32,
+    passed: DateTime<Utc>,
+) -> Result<bool> {
+    let name = json!({"firstName": format!("Early {count}")});
+    let keycloak = Keycloak::log_in().await?;
+    keycloak.change_person(person, &name).await?;
+    Ok(bridge.state().await?.last_event_at > Some(passed))
 }
 
 #[tokio::test]
@@ -54,15 +68,7 @@ async fn an_event_that_becomes_visible_behind_later_ones_is_not_missed() -> Resu
         let mut count = 0;
         until("looks have passed the waiting event", || {
             count += 1;
-            let name = json!({"firstName": format!("Early {count}")});
-            let bridge = &bridge;
-            async move {
-                Keycloak::log_in()
-                    .await?
-                    .change_person(early, &name)
-                    .await?;
-                Ok(bridge.state().await?.last_event_at > Some(passed))
-            }
+            rename_and_look(&bridge, early, count, passed)
         })
         .await?;
         holding.commit().await?;
@@ -134,6 +140,14 @@ async fn add_row(realm: &str) -> Result<Uuid> {
     Ok(person)
 }
 
+async fn fail_to_log_in(realm: &TestRealm) {
+    let wrong = Login {
+        username: "peter".to_owned(),
+        password: "wrong".to_owned(),
+    };
+    person::log_in(&realm.name, &wrong).await.unwrap_err();
+}
+
 #[tokio::test]
 async fn only_a_permanent_lockout_disables_a_person() -> Result<()> {
     let realm = TestRealm::import(&[]).await?;
@@ -145,7 +159,7 @@ async fn only_a_permanent_lockout_disables_a_person() -> Result<()> {
     let person = keycloak.create_person("peter").await?;
     bridge.next_about(person).await?.body::<UserCreated>()?;
 
-    keycloak.try_password("peter", "wrong").await?;
+    fail_to_log_in(&realm).await;
     let failures = format!("attack-detection/brute-force/users/{person}");
     until("the person is locked out for a while", || async {
         Ok(realm.log_in().await?.get(&failures).await?["disabled"] == true)
@@ -156,7 +170,7 @@ async fn only_a_permanent_lockout_disables_a_person() -> Result<()> {
     keycloak
         .send(Method::DELETE, &failures, &json!(null))
         .await?;
-    keycloak.try_password("peter", "wrong").await?;
+    fail_to_log_in(&realm).await;
 
     // That this is the next message shows that the first lockout was none.
     let message = bridge.next_about(person).await?.body::<UserChanged>()?;

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use contracts::{
     Message,
     identity::{User, UserChanged, UserCreated, UserDeleted},
+    operations::BridgeState,
     topology::Publisher,
 };
 use reqwest::{Method, Response, StatusCode};
@@ -17,6 +18,7 @@ use crate::support::{
     http,
     keycloak::{Keycloak, machine_token},
     listener::Listener,
+    waiting::until,
 };
 
 /// The event by which Keycloak tells of a change.
@@ -110,6 +112,19 @@ impl Watched {
         self.keycloak.send(method, path, body).await
     }
 
+    /// Waits until the running bridge has acted upon the newest event with this path, so that what is
+    /// done next is not read together with it.
+    pub(super) async fn seen(&self, path: &str) -> Result<()> {
+        let event = self.event_time(Told::Admin(path)).await?;
+        until(&format!("the bridge has read {path}"), || async {
+            let token = machine_token("tasks-m2m", "operations:manage").await?;
+            let answer = ask("/operations", &token).await?.error_for_status()?;
+            let state: BridgeState = answer.json().await?;
+            Ok(state.last_event_at >= Some(event))
+        })
+        .await
+    }
+
     /// Waits for the message that the person changed, and answers how the bridge shows them then.
     pub(super) async fn changed(&mut self, told: Told<'_>) -> Result<User> {
         self.hear::<UserChanged>(told, |body| body.timestamp)
@@ -125,11 +140,11 @@ impl Watched {
     pub(super) async fn delete(self) -> Result<()> {
         self.keycloak.delete_person(self.person).await?;
         let path = self.path("");
-        self.is_gone(Told::Admin(&path)).await
+        self.gone(Told::Admin(&path)).await
     }
 
     /// Waits for the message that the person is gone.
-    pub(super) async fn is_gone(mut self, told: Told<'_>) -> Result<()> {
+    pub(super) async fn gone(mut self, told: Told<'_>) -> Result<()> {
         self.hear::<UserDeleted>(told, |body| body.timestamp)
             .await?;
         let token = machine_token("tasks-m2m", "users:read").await?;
@@ -153,6 +168,17 @@ impl Watched {
     }
 
     async fn check_time(&self, told: Told<'_>, at: DateTime<Utc>) -> Result<()> {
+        let event = self.event_time(told).await?;
+        match told {
+            Told::Admin(_) | Told::User(_) => ensure!(at == event, "{at} is not {event}"),
+            // Another test's event may have called for the same comparison a moment later.
+            Told::Indirectly(_) => ensure!(at >= event && at <= builders::now(), "{at}: {event}"),
+        }
+        Ok(())
+    }
+
+    /// The time of the newest event of that kind.
+    async fn event_time(&self, told: Told<'_>) -> Result<DateTime<Utc>> {
         let path = match told {
             Told::Admin(path) | Told::Indirectly(path) => {
                 format!("admin-events?resourcePath={path}&max=1")
@@ -162,13 +188,7 @@ impl Watched {
         let events = self.keycloak.get(&path).await?;
         let millis = events[0]["time"].as_i64();
         let millis = millis.with_context(|| format!("Keycloak has no event {told:?}"))?;
-        let event = DateTime::from_timestamp_millis(millis).context("an instant")?;
-        match told {
-            Told::Admin(_) | Told::User(_) => ensure!(at == event, "{at} is not {event}"),
-            // Another test's event may have called for the same comparison a moment later.
-            Told::Indirectly(_) => ensure!(at >= event && at <= builders::now(), "{at}: {event}"),
-        }
-        Ok(())
+        DateTime::from_timestamp_millis(millis).context("an instant")
     }
 }
 

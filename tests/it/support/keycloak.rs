@@ -205,17 +205,6 @@ impl Keycloak {
             .to_owned())
     }
 
-    /// What Keycloak answers to somebody who gives `password` as theirs.
-    pub(crate) async fn try_password(&self, username: &str, password: &str) -> Result<Value> {
-        let form = [
-            ("grant_type", "password"),
-            ("client_id", "admin-cli"),
-            ("username", username),
-            ("password", password),
-        ];
-        request_token(&self.client, &self.realm, &form).await
-    }
-
     /// The claims of the token of `kind` that a person would get by logging in through a client.
     pub(crate) async fn example_claims(
         &self,

@@ -73,7 +73,7 @@ fn description(name: &str, people: &[Value]) -> Result<Value> {
     let users = realm["users"].as_array_mut().into_iter().flatten();
     let accounts = users.filter(|user| user["serviceAccountClientId"].is_string());
     realm["users"] = accounts
-        .map(|account| account.take())
+        .map(Value::take)
         .chain(people.iter().cloned())
         .collect();
     ensure!(
