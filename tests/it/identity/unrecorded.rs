@@ -145,7 +145,9 @@ async fn fail_to_log_in(realm: &TestRealm) {
         username: "peter".to_owned(),
         password: "wrong".to_owned(),
     };
-    person::log_in(&realm.name, &wrong).await.unwrap_err();
+    person::log_in(&realm.name, &wrong)
+        .await
+        .expect_err("a wrong password logs nobody in");
 }
 
 #[tokio::test]
