@@ -66,7 +66,7 @@ pub enum Unrecorded {
     Kinds(String),
     /// Events vanish before a bridge that was away could read them.
     #[error(
-        "the realm keeps {events} events for {seconds} seconds only: let them expire after a day or          more under Realm settings, Events"
+        "the realm keeps {events} events for {seconds} seconds only: let them expire after a day or more under Realm settings, Events"
     )]
     Retention {
         /// Which events.

@@ -117,8 +117,8 @@ impl<K: Keycloak> Syncer<K> {
         Ok(Progress::Ended)
     }
 
-    /// Publishes what is different. An event may tell of it just now: then it is left to the event,
-    /// which knows when it happened.
+    /// Publishes what is different. An event may tell of it, just now or a moment before Keycloak showed
+    /// the change, as with lockouts: then it is left to the event, which knows when it happened.
     async fn settle(
         &self,
         term: Term,
@@ -129,7 +129,7 @@ impl<K: Keycloak> Syncer<K> {
             return Ok(());
         }
         if comparison.kind != Kind::First {
-            self.poll(term, Depth::Shallow).await?;
+            self.poll(term, Depth::Deep).await?;
             let at = self.time_of_differences(comparison.kind).await?;
             differing = self
                 .observe(differing.iter().map(|one| (one.user_id, at)))

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use contracts::topology::Publisher;
 use reqwest::{Method, Response, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::watched::{Told, Watched, find, username};
 use crate::{
@@ -13,18 +13,13 @@ use crate::{
         http,
         keycloak::Keycloak,
         listener::Listener,
-        person,
+        person::{self, CHALLENGE, CLIENT},
+        waiting::eventually,
     },
 };
 
 /// Meets the realm's password policy.
 const PASSWORD: &str = "correct horse battery";
-
-/// Keycloak's own page for people's accounts.
-const CONSOLE: &str = "account-console";
-
-/// The example of RFC 7636, appendix B.
-const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWBuGJSstw-cM";
 
 fn realm_url(path: &str) -> String {
     let environment = environment();
@@ -38,7 +33,7 @@ fn realm_url(path: &str) -> String {
 fn entrance(page: &str, extra: &str) -> String {
     let back = realm_url("/account/");
     realm_url(&format!(
-        "/protocol/openid-connect/{page}?client_id={CONSOLE}&redirect_uri={back}&response_type=code\
+        "/protocol/openid-connect/{page}?client_id={CLIENT}&redirect_uri={back}&response_type=code\
          &scope=openid&code_challenge={CHALLENGE}&code_challenge_method=S256{extra}"
     ))
 }
@@ -52,25 +47,50 @@ async fn submit(browser: &Browser, page: &Page, fields: &[(&str, &str)]) -> Resu
     browser.send(Method::POST, &action, &[], fields).await
 }
 
-/// Fills in the form for newcomers; the realm wants to see the mail address confirmed next.
-async fn register(browser: &Browser, username: &str) -> Result<()> {
+fn mail_address(username: &str) -> String {
+    format!("{username}@example.org")
+}
+
+/// Fills in the form for newcomers, confirms the mail address, and sets the password asked for then.
+async fn register(login: &Login) -> Result<()> {
+    let browser = Browser::new()?;
     let page = browser.follow(&entrance("registrations", "")).await?;
-    let email = format!("{username}@example.org");
+    let email = mail_address(&login.username);
     let fields = [
-        ("username", username),
+        ("username", login.username.as_str()),
         ("email", &email),
         ("firstName", "Self"),
         ("lastName", "Made"),
-        ("password", PASSWORD),
-        ("password-confirm", PASSWORD),
     ];
-    let answer = submit(browser, &page, &fields).await?;
+    let answer = submit(&browser, &page, &fields).await?;
+    browser.follow_from(answer).await?;
+    let link = eventually("a mail to the newcomer", || mailed_link(&email)).await?;
+    let page = browser.follow(&link).await?;
+    let fields = [
+        ("password-new", login.password.as_str()),
+        ("password-confirm", &login.password),
+    ];
+    let answer = submit(&browser, &page, &fields).await?;
     ensure!(
         answer.status() == StatusCode::FOUND,
         "{}",
         answer.text().await?
     );
     Ok(())
+}
+
+/// The first link that was mailed to `address`; none before it came.
+async fn mailed_link(address: &str) -> Result<Option<String>> {
+    let url = environment().mail_url.join("/email")?;
+    let mails: Vec<Value> = http::client()?.get(url).send().await?.json().await?;
+    let mail = mails
+        .iter()
+        .find(|mail| mail["to"][0]["address"] == address);
+    let words = mail.and_then(|mail| mail["text"].as_str());
+    let mut words = words.unwrap_or_default().split_whitespace();
+    Ok(words
+        .find(|word| word.starts_with("http"))
+        .map(str::to_owned))
 }
 
 /// Lets the person delete their own account, which the realm does not offer by itself.
@@ -114,19 +134,15 @@ async fn people_register_edit_their_profile_and_leave_with_one_message_each() ->
         username: username(),
         password: PASSWORD.to_owned(),
     };
-    register(&Browser::new()?, &login.username).await?;
+    register(&login).await?;
     let person = find(&Keycloak::log_in().await?, &login.username).await?;
     let told = Told::User("REGISTER");
     let mut person = Watched::begin(heard, &login.username, person, told).await?;
-    let confirmed = json!({"emailVerified": true});
-    person
-        .send(Method::PUT, &person.path(""), &confirmed)
-        .await?;
 
     let tokens = person::log_in(&environment().realm, &login).await?;
     let profile = json!({
         "username": login.username,
-        "email": format!("{}@example.org", login.username),
+        "email": mail_address(&login.username),
         "firstName": "Self",
         "lastName": "Edited",
     });

@@ -50,10 +50,13 @@ impl People {
         let keycloak = Keycloak::log_in().await?;
         let person = keycloak.create_person(&username()).await?;
         let deleted = keycloak.create_person(&username()).await?;
-        keycloak.delete_person(deleted).await?;
         for bridge in [&mut *bridge, &mut *away] {
             bridge.next_about(person).await?.body::<UserCreated>()?;
             bridge.next_about(deleted).await?.body::<UserCreated>()?;
+        }
+        let keycloak = Keycloak::log_in().await?;
+        keycloak.delete_person(deleted).await?;
+        for bridge in [&mut *bridge, &mut *away] {
             bridge.next_about(deleted).await?.body::<UserDeleted>()?;
         }
         away.stop().await?;

@@ -39,6 +39,8 @@ pub(crate) struct Environment {
     pub(crate) finance_api_url: Url,
     /// The pages of the task board, as people reach them.
     pub(crate) tasks_url: Url,
+    /// The mail catcher.
+    pub(crate) mail_url: Url,
     /// The folder with what every part printed.
     pub(crate) logs: PathBuf,
     /// The demo people.

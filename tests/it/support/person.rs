@@ -1,6 +1,6 @@
 //! A person who logs in to Keycloak's account console and keeps the tokens that this program gets.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use reqwest::{
     Response, StatusCode,
     header::{COOKIE, LOCATION, SET_COOKIE},
@@ -14,11 +14,11 @@ use super::{
 };
 
 /// Keycloak's own program for people, a client that any realm has.
-const CLIENT: &str = "account-console";
+pub(crate) const CLIENT: &str = "account-console";
 
 /// The example of RFC 7636, appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 /// What the token endpoint answers.
 #[derive(Debug, Deserialize)]
@@ -55,8 +55,10 @@ pub(crate) async fn log_in(realm: &str, person: &Login) -> Result<Tokens> {
         .form(&fields)
         .send()
         .await?;
-    let location = answer.headers().get(LOCATION);
-    let back = Url::parse(location.context("the form was refused")?.to_str()?)?;
+    let Some(location) = answer.headers().get(LOCATION) else {
+        bail!("the form was refused: {}", answer.text().await?);
+    };
+    let back = Url::parse(location.to_str()?)?;
     let code = back.query_pairs().find(|(name, _)| name == "code");
     let (_, code) = code.with_context(|| format!("no code in {back}"))?;
     request(
