@@ -16,6 +16,8 @@ export interface Environment {
   readonly finance_url: string
   readonly finance_api_url: string
   readonly keycloak_url: string
+  readonly amqp_url: string
+  readonly rabbitmq_management_url: string
   readonly realm: string
   readonly keycloak_admin: Login
   readonly mail_url: string

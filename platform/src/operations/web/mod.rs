@@ -8,6 +8,8 @@ mod administrator;
 mod bridge;
 mod commands;
 mod pages;
+#[cfg(test)]
+mod tests;
 pub mod views;
 
 use std::sync::Arc;
