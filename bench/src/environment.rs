@@ -10,6 +10,11 @@ use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use url::Url;
 
+use crate::http;
+
+/// Whom the measuring program asks as.
+const CLIENT: &str = "tasks-m2m";
+
 /// Addresses, accounts and processes of the environment.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Environment {
@@ -19,6 +24,10 @@ pub(crate) struct Environment {
     pub(crate) amqp_url: Url,
     /// RabbitMQ's management interface; the same account.
     pub(crate) rabbitmq_management_url: Url,
+    auth_api_url: Url,
+    keycloak_url: Url,
+    realm: String,
+    clients: BTreeMap<String, String>,
     pids: BTreeMap<String, u32>,
     services: BTreeMap<String, Program>,
 }
@@ -28,6 +37,12 @@ pub(crate) struct Environment {
 pub(crate) struct Program {
     pub(crate) program: PathBuf,
     pub(crate) variables: BTreeMap<String, String>,
+}
+
+/// What Keycloak's token endpoint answers.
+#[derive(Debug, Deserialize)]
+struct Token {
+    access_token: String,
 }
 
 impl Environment {
@@ -46,6 +61,26 @@ impl Environment {
             .clone();
         url.set_path(database);
         Ok(url)
+    }
+
+    /// Where the auth bridge listens, as `host:port`.
+    pub(crate) fn bridge_address(&self) -> Result<String> {
+        let url = &self.auth_api_url;
+        let (host, port) = (url.host_str(), url.port_or_known_default());
+        let (host, port) = host.zip(port).context("the auth bridge has no address")?;
+        Ok(format!("{host}:{port}"))
+    }
+
+    /// A token of the task board's machine client; it lives for some minutes.
+    pub(crate) async fn machine_token(&self, scope: &str) -> Result<String> {
+        let secret = self.clients.get(CLIENT).context("no machine client")?;
+        let path = format!("/realms/{}/protocol/openid-connect/token", self.realm);
+        let form = [("grant_type", "client_credentials"), ("scope", scope)];
+        let request = http::client()?.post(self.keycloak_url.join(&path)?);
+        let answer = request.basic_auth(CLIENT, Some(secret)).form(&form);
+        let answer = answer.send().await?.error_for_status()?;
+        let token: Token = answer.json().await?;
+        Ok(token.access_token)
     }
 
     /// The process of a server.

@@ -43,6 +43,19 @@ impl Connection {
             self.host,
             form.len()
         );
+        self.exchange(&request).await
+    }
+
+    /// Asks for something with a machine's token and answers the status.
+    pub(crate) async fn get(&mut self, path: &str, token: &str) -> Result<u16> {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\n\r\n",
+            self.host
+        );
+        self.exchange(&request).await
+    }
+
+    async fn exchange(&mut self, request: &str) -> Result<u16> {
         self.stream.get_mut().write_all(request.as_bytes()).await?;
         let first = self.line().await?;
         let status = first.split(' ').nth(1).and_then(|text| text.parse().ok());

@@ -5,6 +5,7 @@ mod databases;
 mod environment;
 mod http;
 mod messages;
+mod pacing;
 mod pipeline;
 mod queue;
 mod report;
@@ -12,6 +13,7 @@ mod services;
 mod session;
 mod stats;
 mod usage;
+mod users;
 
 use anyhow::Result;
 use clap::Parser;
@@ -21,14 +23,20 @@ use clap::Parser;
 enum Command {
     /// From a new task to the ledger: every step beside its bare limit.
     Pipeline(pipeline::Options),
+    /// A user by id, beside a bare handler.
+    Users(users::Options),
     /// The bare handler that "create task" is compared with, as a process of its own.
     BareBoard(bare::board::Options),
+    /// The bare handler that "a user by id" is compared with.
+    BareDirectory(bare::directory::Options),
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     match Command::parse() {
         Command::Pipeline(options) => Box::pin(pipeline::run(options)).await,
+        Command::Users(options) => Box::pin(users::run(options)).await,
         Command::BareBoard(options) => bare::board::serve(options).await,
+        Command::BareDirectory(options) => bare::directory::serve(options).await,
     }
 }

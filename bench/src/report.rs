@@ -1,11 +1,19 @@
 //! What a run found, as one JSON file and as Markdown tables.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::Path,
+    thread,
+};
 
 use anyhow::Result;
 use serde::Serialize;
+use sqlx::PgPool;
 
 use crate::{
+    environment::Environment,
+    queue,
     stats::Spread,
     usage::{Cost, Sample},
 };
@@ -18,6 +26,7 @@ pub(crate) struct Report {
     pub(crate) rounds: u16,
     pub(crate) comparisons: Vec<Comparison>,
     pub(crate) latencies: Vec<Latency>,
+    pub(crate) steady: Vec<Steady>,
     pub(crate) memory: Vec<Memory>,
 }
 
@@ -42,6 +51,22 @@ pub(crate) struct Latency {
     pub(crate) goal_p99: Option<f64>,
     pub(crate) p50: Vec<f64>,
     pub(crate) p99: Vec<f64>,
+}
+
+/// Answers at a steady rate, beside a bare handler that was measured in turn.
+#[derive(Debug, Serialize)]
+pub(crate) struct Steady {
+    pub(crate) figure: &'static str,
+    pub(crate) goal_p99: f64,
+    pub(crate) bare: Vec<Percentiles>,
+    pub(crate) real: Vec<Percentiles>,
+}
+
+/// Times of one round, in milliseconds.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Percentiles {
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
 }
 
 /// Memory of a service, in MB.
@@ -82,6 +107,15 @@ impl Comparison {
         ])
     }
 
+    fn cost_rows(&self) -> Vec<[String; 4]> {
+        let bare = format!("{}, bare", self.figure);
+        let rows = [
+            Self::cost_row(&bare, &self.bare),
+            Self::cost_row(self.figure, &self.real),
+        ];
+        rows.into_iter().flatten().collect()
+    }
+
     fn cost_row(name: &str, samples: &[Sample]) -> Option<[String; 4]> {
         let median = |of: fn(&Cost) -> f64| {
             let spread = Spread::of(samples.iter().map(|sample| of(&sample.cost)))?;
@@ -114,6 +148,26 @@ impl Latency {
     }
 }
 
+impl Steady {
+    fn row(&self) -> Option<[String; 6]> {
+        let of = |rounds: &[Percentiles], which: fn(&Percentiles) -> f64| {
+            Spread::of(rounds.iter().map(which))
+        };
+        let p99 = of(&self.real, |times| times.p99)?;
+        Some([
+            self.figure.to_owned(),
+            tenths(of(&self.bare, |times| times.p50)?),
+            tenths(of(&self.real, |times| times.p50)?),
+            tenths(of(&self.bare, |times| times.p99)?),
+            tenths(p99),
+            judged(
+                p99.median < self.goal_p99,
+                &format!("p99 < {:.0}", self.goal_p99),
+            ),
+        ])
+    }
+}
+
 impl Memory {
     fn row(&self) -> [String; 4] {
         let (idle, load) = MEMORY_GOAL;
@@ -131,14 +185,14 @@ impl Memory {
 }
 
 impl Report {
-    /// Writes `pipeline.json` and `pipeline.md` to `folder` and returns the Markdown.
-    pub(crate) fn write(&self, folder: &Path) -> Result<String> {
+    /// Writes `NAME.json` and `NAME.md` to `folder` and returns the Markdown.
+    pub(crate) fn write(&self, folder: &Path, name: &str) -> Result<String> {
         let markdown = self.markdown();
         fs::write(
-            folder.join("pipeline.json"),
+            folder.join(format!("{name}.json")),
             serde_json::to_string_pretty(self)?,
         )?;
-        fs::write(folder.join("pipeline.md"), &markdown)?;
+        fs::write(folder.join(format!("{name}.md")), &markdown)?;
         Ok(markdown)
     }
 
@@ -151,16 +205,10 @@ impl Report {
         let costs: Vec<_> = self
             .comparisons
             .iter()
-            .flat_map(|one| {
-                let bare = format!("{}, bare", one.figure);
-                [
-                    Comparison::cost_row(&bare, &one.bare),
-                    Comparison::cost_row(one.figure, &one.real),
-                ]
-            })
-            .flatten()
+            .flat_map(Comparison::cost_rows)
             .collect();
         let latencies: Vec<_> = self.latencies.iter().filter_map(Latency::row).collect();
+        let steady: Vec<_> = self.steady.iter().filter_map(Steady::row).collect();
         let memory: Vec<_> = self.memory.iter().map(Memory::row).collect();
         let mut text = format!(
             "{}, {}; {} rounds: median (lowest–highest).\n",
@@ -185,6 +233,18 @@ impl Report {
                 "goal",
             ],
             &latencies,
+        );
+        table(
+            &mut text,
+            [
+                "ms from due to answer",
+                "bare p50",
+                "p50",
+                "bare p99",
+                "p99",
+                "goal",
+            ],
+            &steady,
         );
         table(
             &mut text,
@@ -221,4 +281,39 @@ fn whole(spread: Spread) -> String {
         highest,
     } = spread;
     format!("{median:.0} ({lowest:.0}–{highest:.0})")
+}
+
+fn tenths(spread: Spread) -> String {
+    let Spread {
+        median,
+        lowest,
+        highest,
+    } = spread;
+    format!("{median:.1} ({lowest:.1}–{highest:.1})")
+}
+
+/// Processor, cores and servers.
+pub(crate) async fn machine(environment: &Environment, database: &PgPool) -> Result<String> {
+    let cpus = fs::read_to_string("/proc/cpuinfo")?;
+    let model = cpus
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .map_or("unknown processor", |rest| {
+            rest.trim_start_matches([' ', '\t', ':'])
+        });
+    let cores = thread::available_parallelism()?;
+    let postgres: String = sqlx::query_scalar("SHOW server_version")
+        .fetch_one(database)
+        .await?;
+    let postgres = postgres.split(' ').next().unwrap_or_default();
+    let rabbitmq = queue::version(environment).await?;
+    Ok(format!(
+        "{cores} cores of {model}, PostgreSQL {postgres}, RabbitMQ {rabbitmq}"
+    ))
+}
+
+/// A line for whoever watches.
+pub(crate) fn say(text: &str) {
+    // Nobody may be listening any more, which is no reason to stop half-way.
+    writeln!(io::stdout().lock(), "{text}").ok();
 }

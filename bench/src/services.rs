@@ -107,16 +107,15 @@ impl<'a> Launcher<'a> {
             .await
     }
 
-    /// Starts this program again as the bare task board on `database`.
-    pub(crate) async fn start_bare_board(&self, database: &FreshDatabase) -> Result<Process> {
+    /// Starts this program again as the bare handler `name` on the database at that URL.
+    pub(crate) async fn start_bare(&self, name: &str, database: &str) -> Result<Process> {
         let address = free_address()?;
         let mut command = Command::new(std::env::current_exe()?);
         command
-            .args(["bare-board", "--listen", &address])
-            .args(["--database", database.owner_url()]);
+            .args([name, "--listen", &address])
+            .args(["--database", database]);
         let ready = format!("http://{address}/ready");
-        self.run("bare-board".to_owned(), command, address, &ready)
-            .await
+        self.run(name.to_owned(), command, address, &ready).await
     }
 
     async fn run(

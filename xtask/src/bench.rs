@@ -22,6 +22,8 @@ use crate::{
 pub(crate) enum Suite {
     /// From a new task to the ledger: every step beside its bare limit.
     Pipeline,
+    /// A user by id from the auth bridge, beside a bare handler.
+    Users,
 }
 
 /// One thing that is measured.
@@ -54,7 +56,11 @@ pub(crate) struct Order {
 pub(crate) fn run(order: &Order) -> Result<ExitCode> {
     let environment = Environment::open(Name::Bench, order.base_port)?;
     let ran_before = process::running(&environment, Part::Postgres.name()).is_some();
-    up::start(&environment, Extent::Messages(Profile::Measured))?;
+    let extent = match order.suite {
+        Suite::Pipeline => Extent::Messages(Profile::Measured),
+        Suite::Users => Extent::All(Profile::Measured),
+    };
+    up::start(&environment, extent)?;
     let measured = measure(&environment, order);
     if order.afterwards == Afterwards::AsBefore && !ran_before {
         down::down(&environment)?;

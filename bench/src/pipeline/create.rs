@@ -40,7 +40,10 @@ pub(super) async fn measure(bench: &Bench<'_>, findings: &mut Findings) -> Resul
     lead.execute(sqlx::query("SELECT pg_advisory_lock($1)").bind(LEAD_LOCK))
         .await?;
     let board = bench.launcher.start(Kind::Tasks, 0, &bench.tasks).await?;
-    let bare_board = bench.launcher.start_bare_board(&bare_tasks).await?;
+    let bare_board = bench
+        .launcher
+        .start_bare("bare-board", bare_tasks.owner_url())
+        .await?;
     let session = session::begin(&bench.sources, &bench.tasks, &board).await?;
     sleep(super::SETTLING).await;
     let idle = usage::memory(board.pid)?.now;

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{Bench, Findings, create, say};
 use crate::{
     http::Connection,
+    pacing::{self, Due},
     report::Latency,
     services::{Kind, Process},
     session::{self, Session},
@@ -35,8 +36,8 @@ const CONNECTIONS: usize = 24;
 /// How long the last task may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A task and the moment its form was sent.
-type Sent = (Uuid, Instant);
+/// A task and the moment its form was due to be sent.
+type Sent = Due<Uuid>;
 
 pub(super) async fn measure(bench: &Bench<'_>, findings: &mut Findings) -> Result<()> {
     let goals = [(1, 25.0, Some(100.0)), (3, 60.0, None)];
@@ -91,8 +92,9 @@ async fn run(
         .map(|(_, process)| process.address.as_str())
         .collect();
     let (report, sent) = mpsc::unbounded_channel();
-    let (queue, clients) = clients(&boards, session, report).await?;
-    let pacing = pace(bench, queue);
+    let (queues, clients) = clients(&boards, session, report).await?;
+    let tasks = (0..WARM_UP + COUNTED).map(|_| bench.sources.new_id());
+    let pacing = pacing::give_out(tasks, PACE, queues);
     let (paced, times) = tokio::join!(pacing, watch(bench, sent));
     paced?;
     drop(clients.join_all().await);
@@ -121,17 +123,6 @@ async fn clients(
         queues.push(queue);
     }
     Ok((queues, clients))
-}
-
-/// Gives out one task at a time, however long the answers take: a slow answer delays no other task.
-async fn pace(bench: &Bench<'_>, queues: Vec<mpsc::UnboundedSender<Sent>>) -> Result<()> {
-    let mut ticks = interval(PACE);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    for queue in queues.iter().cycle().take(WARM_UP + COUNTED) {
-        let due = ticks.tick().await;
-        queue.send((bench.sources.new_id(), due))?;
-    }
-    Ok(())
 }
 
 /// Looks for the entries of the tasks that were sent; times in the order in which they were seen.

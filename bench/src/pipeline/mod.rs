@@ -5,12 +5,7 @@ mod create;
 mod latency;
 mod relay;
 
-use std::{
-    fs,
-    io::{self, Write as _},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{Args, ValueEnum};
@@ -21,8 +16,8 @@ use crate::{
     databases::FreshDatabase,
     environment::Environment,
     messages::Maker,
-    queue::{self, Broker},
-    report::{Comparison, Latency, Memory, Report},
+    queue::Broker,
+    report::{self, Comparison, Latency, Memory, Report, say},
     services::Launcher,
     session,
     usage::Meter,
@@ -124,13 +119,14 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     }
     let report = Report {
         date: bench.sources.now().date_naive().to_string(),
-        machine: machine(&bench).await?,
+        machine: report::machine(&environment, &bench.tasks.owned).await?,
         rounds: options.rounds,
         comparisons: findings.comparisons,
         latencies: findings.latencies,
+        steady: Vec::new(),
         memory: findings.memory,
     };
-    say(&report.write(&options.output)?);
+    say(&report.write(&options.output, "pipeline")?);
     Ok(())
 }
 
@@ -164,30 +160,4 @@ impl Bench<'_> {
         );
         Ok(())
     }
-}
-
-/// Processor, cores and servers.
-async fn machine(bench: &Bench<'_>) -> Result<String> {
-    let cpus = fs::read_to_string("/proc/cpuinfo")?;
-    let model = cpus
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"))
-        .map_or("unknown processor", |rest| {
-            rest.trim_start_matches([' ', '\t', ':'])
-        });
-    let cores = std::thread::available_parallelism()?;
-    let postgres: String = sqlx::query_scalar("SHOW server_version")
-        .fetch_one(&bench.tasks.owned)
-        .await?;
-    let postgres = postgres.split(' ').next().unwrap_or_default();
-    let rabbitmq = queue::version(bench.environment).await?;
-    Ok(format!(
-        "{cores} cores of {model}, PostgreSQL {postgres}, RabbitMQ {rabbitmq}"
-    ))
-}
-
-/// A line for whoever watches.
-fn say(text: &str) {
-    // Nobody may be listening any more, which is no reason to stop half-way.
-    writeln!(io::stdout().lock(), "{text}").ok();
 }

@@ -1,0 +1,148 @@
+//! A user by id, as services ask the auth bridge for one they do not know, at a steady rate.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Args;
+use platform::sources::Sources;
+use sqlx::postgres::PgPoolOptions;
+use tokio::{
+    sync::mpsc::{self, UnboundedReceiver},
+    task::JoinSet,
+    time::Instant,
+};
+use uuid::Uuid;
+
+use crate::{
+    environment::Environment,
+    http::Connection,
+    pacing::{self, Due},
+    report::{self, Memory, Percentiles, Report, Steady},
+    services::Launcher,
+    stats, usage,
+};
+
+/// The pause between two requests: 1,000 a second.
+const PACE: Duration = Duration::from_millis(1);
+
+/// Requests that warm everything up, and requests that count.
+const WARM_UP: usize = 1_000;
+const COUNTED: usize = 10_000;
+
+/// Connections that the requests are shared out to.
+const CONNECTIONS: usize = 16;
+
+/// What a user is answered with.
+const OK: u16 = 200;
+
+/// The service that is measured.
+const BRIDGE: &str = "auth-bridge";
+
+/// How often, and with what.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// What `cargo xtask bench` wrote about the running servers.
+    #[arg(long)]
+    environment: PathBuf,
+    /// The folder for results and logs.
+    #[arg(long)]
+    output: PathBuf,
+    /// How often bare and real are measured in turn.
+    #[arg(long, default_value_t = 5)]
+    rounds: u16,
+}
+
+/// Measures, writes the results, and prints the tables.
+pub(crate) async fn run(options: Options) -> Result<()> {
+    fs::create_dir_all(&options.output)?;
+    let environment = Environment::read(&options.environment)?;
+    let database = environment.database("auth", "auth")?;
+    let pool = PgPoolOptions::new().connect(database.as_str()).await?;
+    let users: Vec<Uuid> = sqlx::query_scalar("SELECT user_id FROM auth_user WHERE NOT is_deleted")
+        .fetch_all(&pool)
+        .await?;
+    ensure!(!users.is_empty(), "the bridge knows nobody");
+    let bridge = environment.pid(BRIDGE)?;
+    let idle = usage::memory(bridge)?.now;
+    let launcher = Launcher::try_new(&environment, &options.output)?;
+    let directory = launcher
+        .start_bare("bare-directory", database.as_str())
+        .await?;
+    let address = environment.bridge_address()?;
+    let (mut bare, mut real) = (Vec::new(), Vec::new());
+    for round in 0..=options.rounds {
+        let token = environment.machine_token("users:read").await?;
+        let bare_times = load(&directory.address, &users, &token).await?;
+        let real_times = load(&address, &users, &token).await?;
+        report::say(&format!(
+            "users {round}: bare p99 {:.1} ms, bridge p99 {:.1} ms",
+            bare_times.p99, real_times.p99
+        ));
+        // The first round warms everything up.
+        if round > 0 {
+            bare.push(bare_times);
+            real.push(real_times);
+        }
+    }
+    directory.stop().await?;
+    let report = Report {
+        date: Sources::system().now().date_naive().to_string(),
+        machine: report::machine(&environment, &pool).await?,
+        rounds: options.rounds,
+        comparisons: Vec::new(),
+        latencies: Vec::new(),
+        steady: vec![Steady {
+            figure: "GET /users/{uuid} at 1,000/s",
+            goal_p99: 10.0,
+            bare,
+            real,
+        }],
+        memory: vec![Memory {
+            service: BRIDGE,
+            idle,
+            under_load: usage::memory(bridge)?.peak,
+        }],
+    };
+    report::say(&report.write(&options.output, "users")?);
+    Ok(())
+}
+
+/// The times of one round, from the moment at which each request was due.
+async fn load(address: &str, users: &[Uuid], token: &str) -> Result<Percentiles> {
+    let mut clients = JoinSet::new();
+    let mut queues = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let (queue, orders) = mpsc::unbounded_channel();
+        let connection = Connection::open(address).await?;
+        clients.spawn(ask(connection, token.to_owned(), orders));
+        queues.push(queue);
+    }
+    let orders = users.iter().copied().cycle().take(WARM_UP + COUNTED);
+    pacing::give_out(orders, PACE, queues).await?;
+    let mut times = Vec::new();
+    while let Some(client) = clients.join_next().await {
+        // Each connection had the same share of the requests that warm up.
+        times.extend(client??.into_iter().skip(WARM_UP / CONNECTIONS));
+    }
+    let times = stats::sorted(times);
+    let percentile = |percent| stats::percentile(&times, percent).context("nothing was asked");
+    Ok(Percentiles {
+        p50: percentile(50)?,
+        p99: percentile(99)?,
+    })
+}
+
+/// Asks for one user after the other; times in milliseconds.
+async fn ask(
+    mut connection: Connection,
+    token: String,
+    mut orders: UnboundedReceiver<Due<Uuid>>,
+) -> Result<Vec<f64>> {
+    let mut times = Vec::new();
+    while let Some((user, due)) = orders.recv().await {
+        let status = connection.get(&format!("/users/{user}"), &token).await?;
+        ensure!(status == OK, "{user} is answered with {status}");
+        times.push((Instant::now() - due).as_secs_f64() * 1e3);
+    }
+    Ok(times)
+}
