@@ -26,6 +26,8 @@ use crate::{
     },
     domain::{
         id::UserId,
+        person::Caller,
+        task::{Refusal, Task},
         text::{Content, Field, Typed},
     },
 };
@@ -65,12 +67,17 @@ pub(super) async fn assign_form(
     Path(task): Path<String>,
 ) -> Result<Response, Response> {
     let detail = read(&visitor, &task).await?;
-    let mut trial = detail.task;
-    let now = detail.task.last_event_at;
-    let outcome = trial.assign(visitor.caller(), visitor.caller().id, now);
-    outcome.map_err(|refusal| visitor.refuse_rule(refusal, WHO_ASSIGNS))?;
+    try_assign(visitor.caller(), detail.task)
+        .map_err(|refusal| visitor.refuse_rule(refusal, WHO_ASSIGNS))?;
     let page = assign_page(&visitor, &detail, Pick::Chosen(None), None).await?;
     Ok(page.into_response())
+}
+
+/// Before anything of a form is read or shown: whoever may not choose a performer learns nothing of them.
+fn try_assign(caller: Caller, mut trial: Task) -> Result<(), Refusal> {
+    trial
+        .assign(caller, caller.id, trial.last_event_at)
+        .map(drop)
 }
 
 /// `POST /tasks/T-<number>/assign`.
@@ -89,6 +96,8 @@ pub(super) async fn assign(
     ProtectedForm(sent): ProtectedForm<Assignment>,
 ) -> Result<Response, Response> {
     let detail = read(&visitor, &task).await?;
+    try_assign(visitor.caller(), detail.task)
+        .map_err(|refusal| visitor.refuse_rule(refusal, WHO_ASSIGNS))?;
     let (app, caller, id) = (&visitor.state.app, visitor.caller(), detail.task.id);
     let pick = pick(&sent.pick, &sent.performer);
     let outcome = match pick {
@@ -168,13 +177,8 @@ pub(super) async fn edit_form(
     Path(task): Path<String>,
 ) -> Result<Response, Response> {
     let detail = read(&visitor, &task).await?;
-    let mut trial = detail.task;
-    let outcome = trial.edit(
-        visitor.caller(),
-        vec![Field::Title],
-        detail.task.last_event_at,
-    );
-    outcome.map_err(|refusal| visitor.refuse_rule(refusal, WHO_CHANGES))?;
+    try_edit(visitor.caller(), detail.task)
+        .map_err(|refusal| visitor.refuse_rule(refusal, WHO_CHANGES))?;
     let page = EditTaskPage {
         shell: visitor.shell(Section::Tasks),
         number: detail.number.get(),
@@ -186,6 +190,13 @@ pub(super) async fn edit_form(
         },
     };
     Ok(page.into_response())
+}
+
+/// Before anything of a form is read: whoever may not edit is told so, whatever they sent.
+fn try_edit(caller: Caller, mut trial: Task) -> Result<(), Refusal> {
+    trial
+        .edit(caller, vec![Field::Title], trial.last_event_at)
+        .map(drop)
 }
 
 /// `POST /tasks/T-<number>/edit`.
@@ -203,6 +214,8 @@ pub(super) async fn edit(
     ProtectedForm(sent): ProtectedForm<Edit>,
 ) -> Result<Response, Response> {
     let detail = read(&visitor, &task).await?;
+    try_edit(visitor.caller(), detail.task)
+        .map_err(|refusal| visitor.refuse_rule(refusal, WHO_CHANGES))?;
     let typed = Typed {
         title: &sent.title,
         description: &sent.description,
