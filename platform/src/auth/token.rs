@@ -135,6 +135,7 @@ pub struct VerifiedAccess {
 pub(super) struct LogoutToken {
     pub(super) ends: Ends,
     pub(super) id: String,
+    /// Until then it would be taken again if it were forgotten.
     pub(super) expires_at: DateTime<Utc>,
 }
 
@@ -214,7 +215,9 @@ impl Verifier {
         Ok(LogoutToken {
             ends,
             id: claims.jti.ok_or(TokenError::Missing("jti"))?,
-            expires_at: instant(claims.exp).ok_or(TokenError::Missing("exp"))?,
+            expires_at: instant(claims.exp)
+                .and_then(|end| end.checked_add_signed(LEEWAY))
+                .ok_or(TokenError::Missing("exp"))?,
         })
     }
 
