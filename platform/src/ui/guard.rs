@@ -91,8 +91,26 @@ impl PageGuard {
                 header::STRICT_TRANSPORT_SECURITY,
                 HeaderValue::from_static("max-age=31536000; includeSubDomains"),
             );
+            keep_cookies_from_plain_http(headers);
         }
     }
+}
+
+/// Whoever sets a cookie, the browser sends it back over HTTPS only (RFC 6265 section 4.1.2.5).
+fn keep_cookies_from_plain_http(headers: &mut HeaderMap) {
+    for (name, cookie) in headers.iter_mut() {
+        if name == header::SET_COOKIE && !is_secure(cookie) {
+            let secured = [cookie.as_bytes(), b"; Secure"].concat();
+            if let Ok(secured) = HeaderValue::from_bytes(&secured) {
+                *cookie = secured;
+            }
+        }
+    }
+}
+
+fn is_secure(cookie: &HeaderValue) -> bool {
+    let mut attributes = cookie.as_bytes().split(|byte| *byte == b';').skip(1);
+    attributes.any(|attribute| attribute.trim_ascii().eq_ignore_ascii_case(b"secure"))
 }
 
 async fn guard(State(guard): State<PageGuard>, request: Request, next: Next) -> Response {
@@ -113,4 +131,60 @@ fn is_error(response: &Response) -> bool {
 fn is_page(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE);
     kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, routing::post};
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::ui::Toast;
+
+    /// What a form that leaves a message sets, beside a cookie that is in order already.
+    async fn cookies_at(origin: &str) -> Vec<String> {
+        let leave = || async {
+            let mut response = Visit::default().return_to("/tasks", &Toast::new("Done."));
+            let session = HeaderValue::from_static("a=b; Path=/; secure");
+            response.headers_mut().append(header::SET_COOKIE, session);
+            response
+        };
+        let login = Url::parse("https://login.example").unwrap();
+        let guard = PageGuard::try_new("/tasks", &Url::parse(origin).unwrap(), &login).unwrap();
+        let router = guard
+            .around(Routes::new().route("/", post(leave)))
+            .into_router();
+        let request = Request::post("/").body(Body::empty()).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        let cookies = response.headers().get_all(header::SET_COOKIE);
+        cookies
+            .iter()
+            .map(|cookie| cookie.to_str().unwrap().to_owned())
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn over_https_no_cookie_is_sent_back_in_plain_text() {
+        let cookies = cookies_at("https://exchange.example").await;
+        let [toast, session] = cookies.as_slice() else {
+            panic!("{cookies:?}");
+        };
+        assert!(toast.starts_with("toast="), "{toast}");
+        assert!(
+            toast.ends_with("; HttpOnly; SameSite=Lax; Secure"),
+            "{toast}"
+        );
+        assert_eq!(session, "a=b; Path=/; secure");
+    }
+
+    #[tokio::test]
+    async fn over_http_on_this_machine_cookies_stay_as_they_are() {
+        let cookies = cookies_at("http://localhost:21000").await;
+        assert!(
+            cookies
+                .iter()
+                .all(|cookie| !cookie.ends_with("; HttpOnly; SameSite=Lax; Secure")),
+            "{cookies:?}"
+        );
+    }
 }
