@@ -48,6 +48,13 @@ enum LoginError {
     Ended(String),
     #[error("another issuer sends the person back")]
     OtherIssuer,
+    /// The issuer went away after the person had been there; the code counts once, so all begins anew.
+    #[error("the identity provider cannot be asked who came back")]
+    Interrupted {
+        return_to: ReturnTo,
+        #[source]
+        cause: OidcError,
+    },
     #[error(transparent)]
     Oidc(#[from] OidcError),
     #[error(transparent)]
@@ -118,7 +125,7 @@ pub(super) async fn finish(
 ) -> Response {
     match exchange(&web, &headers, query).await {
         Ok((session, return_to)) => {
-            let mut response = see_other(&return_to);
+            let mut response = see_other(return_to.as_str());
             if let Some(cookie) = web.cookies().set_session(&session) {
                 response.headers_mut().append(header::SET_COOKIE, cookie);
             }
@@ -132,7 +139,7 @@ async fn exchange(
     web: &WebAuth,
     headers: &HeaderMap,
     query: CallbackQuery,
-) -> Result<(Opaque, String), LoginError> {
+) -> Result<(Opaque, ReturnTo), LoginError> {
     let sessions = web.sessions();
     let state = query.state.as_deref().and_then(Opaque::parse);
     let browser = web.cookies().login(headers);
@@ -161,17 +168,18 @@ async fn exchange(
         .open(&state.hash(), &secrets)
         .map_err(SessionError::from)?;
     let secrets = serde_json::from_str(&opened).map_err(SessionError::from)?;
-    let login = sessions.oidc.finish(code, secrets).await?;
+    let return_to = ReturnTo::new(web.base(), Some(&return_to));
+    let login = match sessions.oidc.finish(code, secrets).await {
+        Err(cause @ (OidcError::Unavailable(_) | OidcError::Unknown(_))) => {
+            return Err(LoginError::Interrupted { return_to, cause });
+        }
+        finished => finished?,
+    };
     if let Some(previous) = web.cookies().session(headers) {
         sessions.end(&previous).await.map_err(SessionError::from)?;
     }
     let session = sessions.begin(login).await?;
-    Ok((
-        session,
-        ReturnTo::new(web.base(), Some(&return_to))
-            .as_str()
-            .to_owned(),
-    ))
+    Ok((session, return_to))
 }
 
 fn answer(web: &WebAuth, headers: &HeaderMap, error: &LoginError) -> Response {
@@ -180,9 +188,14 @@ fn answer(web: &WebAuth, headers: &HeaderMap, error: &LoginError) -> Response {
             tracing::info!(%error, "a login came to nothing");
             web.plain_page(PageProblem::sign_in_expired(), headers)
         }
-        LoginError::Oidc(OidcError::Unavailable(_) | OidcError::Unknown(_)) => {
-            tracing::warn!(%error, "nobody can log in");
-            web.plain_page(PageProblem::sign_in_unavailable(), headers)
+        LoginError::Interrupted { return_to, .. } => {
+            let cause: &(dyn std::error::Error + 'static) = error;
+            tracing::warn!(cause, "nobody can log in");
+            let again = web.login_path(return_to);
+            web.plain_page(
+                PageProblem::sign_in_unavailable().trying_again_at(again),
+                headers,
+            )
         }
         LoginError::Session(SessionError::Database(_)) => {
             tracing::error!(%error, "a login cannot be finished");

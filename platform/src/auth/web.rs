@@ -243,7 +243,8 @@ impl WebAuth {
         ReturnTo::from_address(self.base(), self.origin(), address)
     }
 
-    fn login_path(&self, back: &ReturnTo) -> String {
+    /// Where a login begins that leads back to `back`.
+    pub(super) fn login_path(&self, back: &ReturnTo) -> String {
         let query = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("return_to", back.as_str())
             .finish();

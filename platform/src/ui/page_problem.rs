@@ -22,6 +22,7 @@ pub struct PageProblem {
     text: Cow<'static, str>,
     request_id: Option<String>,
     try_again: Option<Duration>,
+    try_again_at: Option<String>,
 }
 
 impl PageProblem {
@@ -38,6 +39,7 @@ impl PageProblem {
             text: text.into(),
             request_id: None,
             try_again: None,
+            try_again_at: None,
         }
     }
 
@@ -124,6 +126,15 @@ impl PageProblem {
                 "Sign-in is not available now",
                 "Trying again every few seconds. Whoever is signed in can work on.",
             )
+        }
+    }
+
+    /// The same for an address that is answered only once: what is tried again is at `path`.
+    #[must_use]
+    pub fn trying_again_at(self, path: impl Into<String>) -> Self {
+        Self {
+            try_again_at: Some(path.into()),
+            ..self
         }
     }
 
@@ -316,6 +327,21 @@ mod tests {
         let response = page.into_response();
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers()[header::RETRY_AFTER], "5");
+    }
+
+    #[test]
+    fn an_outage_may_load_another_address() {
+        let frame = Frame::new("/tasks", Theme::System);
+        let problem = PageProblem::sign_in_unavailable().trying_again_at("/tasks/login?a=%2F");
+        let html = problem.plain(frame, "/tasks").render().unwrap();
+        assert!(
+            html.contains("content=\"5; url=/tasks/login?a=%2F\""),
+            "{html}"
+        );
+        assert!(
+            html.contains("data-retry-at=\"/tasks/login?a=%2F\""),
+            "{html}"
+        );
     }
 
     #[test]
