@@ -6,6 +6,7 @@
     reason = "a helper that cannot go on fails the test that called it, and says where"
 )]
 
+mod access;
 mod architecture;
 mod archive;
 mod auth;

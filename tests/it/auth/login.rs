@@ -4,17 +4,15 @@ use anyhow::{Context as _, Result};
 use reqwest::{StatusCode, header::SET_COOKIE};
 use serde_json::json;
 
-use super::{
-    browser::{Browser, location},
-    site::{Backchannel, Site},
-};
+use super::site::{Backchannel, Site};
+use crate::support::browser::{Browser, location};
 
 #[tokio::test]
 async fn a_login_leads_to_the_page_that_was_asked_for() -> Result<()> {
     let site = Site::open(Backchannel::On).await?;
     let browser = Browser::new()?;
     let wanted = site.url("/tasks/who?page=2");
-    let page = browser.log_in_at(&wanted, &site.visitor).await?;
+    let page = browser.log_in_at(&wanted, &site.visitor.login).await?;
     assert_eq!(
         (page.url.as_str(), page.status),
         (wanted.as_str(), StatusCode::OK)
@@ -29,7 +27,7 @@ async fn the_session_is_in_a_cookie_that_scripts_and_other_sites_do_not_get() ->
     let site = Site::open(Backchannel::On).await?;
     let browser = Browser::new()?;
     let form = browser.follow(&site.url("/tasks/who")).await?;
-    let back = browser.submit_password(&form, &site.visitor).await?;
+    let back = browser.submit_password(&form, &site.visitor.login).await?;
     let callback = location(&back)?.context("Keycloak leads back")?;
     let response = browser.get(callback.as_str()).await?;
     let cookie = response.headers()[SET_COOKIE].to_str()?;
@@ -53,7 +51,7 @@ async fn an_answer_counts_once_and_only_in_the_browser_that_asked() -> Result<()
     let site = Site::open(Backchannel::On).await?;
     let (mine, other) = (Browser::new()?, Browser::new()?);
     let form = mine.follow(&site.url("/tasks/who")).await?;
-    let back = mine.submit_password(&form, &site.visitor).await?;
+    let back = mine.submit_password(&form, &site.visitor.login).await?;
     let callback = location(&back)?.context("Keycloak leads back")?;
 
     other.get(&site.url("/tasks/login")).await?;
@@ -82,7 +80,7 @@ async fn an_answer_with_another_state_or_issuer_does_not_count() -> Result<()> {
     ] {
         let browser = Browser::new()?;
         let form = browser.follow(&site.url("/tasks/who")).await?;
-        let back = browser.submit_password(&form, &site.visitor).await?;
+        let back = browser.submit_password(&form, &site.visitor.login).await?;
         let mut callback = location(&back)?.context("Keycloak leads back")?;
         let pairs: Vec<(String, String)> = callback
             .query_pairs()
@@ -102,11 +100,55 @@ async fn an_answer_with_another_state_or_issuer_does_not_count() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_code_counts_only_with_the_login_it_was_made_for() -> Result<()> {
+    let site = Site::open(Backchannel::On).await?;
+    let browser = Browser::new()?;
+    let first = browser.follow(&site.url("/tasks/who")).await?;
+    let back = browser.submit_password(&first, &site.visitor.login).await?;
+    let mine = location(&back)?.context("Keycloak leads back")?;
+    // The same browser begins another login, whose proof key and nonce are others.
+    let begun = browser.get(&site.url("/tasks/login")).await?;
+    let begun = location(&begun)?.context("a login leads to Keycloak")?;
+    let value = |url: &url::Url, name: &str| {
+        let pair = url.query_pairs().find(|(key, _)| key == name);
+        pair.map(|(_, value)| value.into_owned())
+            .context("it is there")
+    };
+    let (code, state) = (value(&mine, "code")?, value(&begun, "state")?);
+    let mixed = format!("{}?code={code}&state={state}", site.url("/tasks/callback"));
+    assert_eq!(browser.get(&mixed).await?.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(browser.cookie("tasks_session"), None);
+    assert_eq!(site.sessions().await?, 0);
+    site.close().await
+}
+
+#[tokio::test]
+async fn an_answer_without_state_code_or_cookie_does_not_count() -> Result<()> {
+    let site = Site::open(Backchannel::On).await?;
+    for missing in ["state", "code", "cookie"] {
+        let browser = Browser::new()?;
+        let form = browser.follow(&site.url("/tasks/who")).await?;
+        let back = browser.submit_password(&form, &site.visitor.login).await?;
+        let mut callback = location(&back)?.context("Keycloak leads back")?;
+        let pairs: Vec<(String, String)> = callback.query_pairs().into_owned().collect();
+        let kept = pairs.iter().filter(|(name, _)| name != missing);
+        callback.query_pairs_mut().clear().extend_pairs(kept);
+        if missing == "cookie" {
+            browser.set_cookie("tasks_login", "");
+        }
+        let answer = browser.get(callback.as_str()).await?;
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{missing}");
+    }
+    assert_eq!(site.sessions().await?, 0);
+    site.close().await
+}
+
+#[tokio::test]
 async fn a_login_that_takes_longer_than_ten_minutes_is_over() -> Result<()> {
     let site = Site::open(Backchannel::On).await?;
     let browser = Browser::new()?;
     let form = browser.follow(&site.url("/tasks/who")).await?;
-    let back = browser.submit_password(&form, &site.visitor).await?;
+    let back = browser.submit_password(&form, &site.visitor.login).await?;
     let callback = location(&back)?.context("Keycloak leads back")?;
     site.clock.advance(chrono::TimeDelta::minutes(11));
     let answer = browser.get(callback.as_str()).await?;
@@ -121,7 +163,7 @@ async fn a_login_takes_a_fresh_id_and_ends_the_session_before_it() -> Result<()>
     let planted = "B".repeat(42) + "A";
     browser.set_cookie("tasks_session", &planted);
     browser
-        .log_in_at(&site.url("/tasks/who"), &site.visitor)
+        .log_in_at(&site.url("/tasks/who"), &site.visitor.login)
         .await?;
     let first = browser
         .cookie("tasks_session")
@@ -147,7 +189,7 @@ async fn a_login_leads_nowhere_else() -> Result<()> {
     let site = Site::open(Backchannel::On).await?;
     let browser = Browser::new()?;
     browser
-        .log_in_at(&site.url("/tasks/who"), &site.visitor)
+        .log_in_at(&site.url("/tasks/who"), &site.visitor.login)
         .await?;
     for wanted in [
         "https://evil.example",
@@ -168,7 +210,7 @@ async fn without_keycloak_people_work_on_and_nobody_can_log_in() -> Result<()> {
     let site = Site::open(Backchannel::On).await?;
     let browser = Browser::new()?;
     browser
-        .log_in_at(&site.url("/tasks/who"), &site.visitor)
+        .log_in_at(&site.url("/tasks/who"), &site.visitor.login)
         .await?;
     let cut_off = site.replica("http://127.0.0.1:1/realms/gone").await?;
 

@@ -4,18 +4,19 @@ use anyhow::{Context as _, Result};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
-use super::{
+use super::site::{Backchannel, Site};
+use crate::support::{
     browser::{Browser, location},
-    site::{Backchannel, Site},
+    environment::environment,
+    waiting::until,
 };
-use crate::support::{environment::environment, waiting::until};
 
 #[tokio::test]
 async fn logging_out_ends_the_session_here_and_at_keycloak() -> Result<()> {
     let site = Site::open(Backchannel::On).await?;
     let browser = Browser::new()?;
     let page = browser
-        .log_in_at(&site.url("/tasks/who"), &site.visitor)
+        .log_in_at(&site.url("/tasks/who"), &site.visitor.login)
         .await?;
     let session = browser
         .cookie("tasks_session")
@@ -52,7 +53,7 @@ async fn another_site_cannot_log_anybody_out() -> Result<()> {
     let site = Site::open(Backchannel::On).await?;
     let browser = Browser::new()?;
     browser
-        .log_in_at(&site.url("/tasks/who"), &site.visitor)
+        .log_in_at(&site.url("/tasks/who"), &site.visitor.login)
         .await?;
     let response = browser.post(&site.url("/tasks/logout"), "").await?;
     assert_eq!(response.status(), StatusCode::FORBIDDEN);
@@ -67,7 +68,7 @@ async fn keycloak_ends_sessions_by_itself() -> Result<()> {
     let site = Site::open(Backchannel::On).await?;
     let browser = Browser::new()?;
     browser
-        .log_in_at(&site.url("/tasks/who"), &site.visitor)
+        .log_in_at(&site.url("/tasks/who"), &site.visitor.login)
         .await?;
     let logout = format!("users/{}/logout", site.visitor.id);
     site.keycloak
@@ -89,7 +90,7 @@ async fn a_made_up_logout_token_ends_nothing() -> Result<()> {
     let site = Site::open(Backchannel::On).await?;
     let browser = Browser::new()?;
     browser
-        .log_in_at(&site.url("/tasks/who"), &site.visitor)
+        .log_in_at(&site.url("/tasks/who"), &site.visitor.login)
         .await?;
     let url = site.url("/tasks/backchannel-logout");
     let stranger = Browser::new()?;

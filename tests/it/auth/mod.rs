@@ -1,8 +1,12 @@
 //! Logins, sessions and logouts of people with the real Keycloak and a real database.
 
-pub(crate) mod browser;
+mod backchannel;
+mod everywhere;
+mod id_tokens;
 mod login;
 mod logout;
+mod outage;
+mod played;
 mod rights;
 mod sessions;
-pub(crate) mod site;
+mod site;

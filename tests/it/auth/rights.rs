@@ -5,15 +5,13 @@ use platform::ui::CSRF_FIELD;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use super::{
-    browser::Browser,
-    site::{Backchannel, Site},
-};
+use super::site::{Backchannel, Site};
+use crate::support::browser::Browser;
 
 async fn logged_in(site: &Site) -> Result<(Browser, String)> {
     let browser = Browser::new()?;
     let page = browser
-        .log_in_at(&site.url("/tasks/who"), &site.visitor)
+        .log_in_at(&site.url("/tasks/who"), &site.visitor.login)
         .await?;
     let who = page.json()?;
     let csrf = who["csrf"]
@@ -31,7 +29,7 @@ async fn somebody_new_comes_in_with_the_roles_of_their_token_until_the_cache_kno
     let who = browser.follow(&site.url("/tasks/who")).await?.json()?;
     assert_eq!(
         who["name"],
-        json!(format!("Test {}", site.visitor.username))
+        json!(format!("Test {}", site.visitor.login.username))
     );
     assert_eq!(who["roles"], json!(["employee"]));
     assert_eq!(site.database.count("user_cache", "true").await?, 0);

@@ -11,16 +11,13 @@ use reqwest::{Method, StatusCode};
 use sea_orm::TransactionTrait;
 use serde_json::Value;
 
-use super::{
-    browser::Browser,
-    site::{Backchannel, Site},
-};
-use crate::support::waiting::until;
+use super::site::{Backchannel, Site};
+use crate::support::{browser::Browser, keycloak, waiting::until};
 
 async fn logged_in(site: &Site) -> Result<Browser> {
     let browser = Browser::new()?;
     let page = browser
-        .log_in_at(&site.url("/tasks/who"), &site.visitor)
+        .log_in_at(&site.url("/tasks/who"), &site.visitor.login)
         .await?;
     assert_eq!(page.status, StatusCode::OK);
     Ok(browser)
@@ -73,6 +70,37 @@ async fn a_session_that_stands_at_keycloak_is_renewed_there() -> Result<()> {
         Ok(now != before)
     })
     .await?;
+    site.close().await
+}
+
+#[tokio::test]
+async fn requests_at_all_replicas_together_renew_a_session_once() -> Result<()> {
+    let site = Site::open(Backchannel::Off).await?;
+    let browser = logged_in(&site).await?;
+    let replica = site.replica(&keycloak::issuer()).await?;
+    // The database counts what no replica can see alone.
+    for statement in [
+        "CREATE TABLE renewal (at timestamptz)",
+        "GRANT INSERT ON renewal TO PUBLIC",
+        "CREATE FUNCTION count_renewal() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN INSERT INTO renewal VALUES (now()); RETURN NEW; END $$",
+        "CREATE TRIGGER renewed AFTER UPDATE OF refresh_token ON session \
+         FOR EACH ROW EXECUTE FUNCTION count_renewal()",
+    ] {
+        sqlx::query(statement).execute(&site.database.owned).await?;
+    }
+    site.clock.advance(TimeDelta::minutes(6));
+    let (here, there) = (site.url("/tasks/who"), format!("{replica}/tasks/who"));
+    let requests = (0..40).map(|n| browser.get(if n % 2 == 0 { &here } else { &there }));
+    for answer in futures::future::try_join_all(requests).await? {
+        assert_eq!(answer.status(), StatusCode::OK);
+    }
+    until("the session is renewed", || async {
+        Ok(site.database.count("renewal", "true").await? > 0)
+    })
+    .await?;
+    assert_eq!(status(&site, &browser).await?, StatusCode::OK);
+    assert_eq!(site.database.count("renewal", "true").await?, 1);
     site.close().await
 }
 

@@ -32,7 +32,10 @@ use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use crate::support::{
-    builders, database::TestDatabase, environment::environment, keycloak::Keycloak,
+    builders,
+    database::TestDatabase,
+    environment::Login,
+    keycloak::{self, Keycloak},
 };
 
 /// Meets the realm's password policy.
@@ -47,16 +50,15 @@ pub(super) struct Site {
     pub(super) db: DatabaseConnection,
     pub(super) visitor: Visitor,
     client: Uuid,
-    client_id: String,
+    pub(super) client_id: String,
     lifecycle: Lifecycle,
 }
 
 /// A person whom only one test knows.
 #[derive(Debug)]
-pub(crate) struct Visitor {
-    pub(crate) id: Uuid,
-    pub(crate) username: String,
-    pub(crate) password: String,
+pub(super) struct Visitor {
+    pub(super) id: Uuid,
+    pub(super) login: Login,
 }
 
 /// Whether Keycloak tells the service when somebody logs out.
@@ -144,11 +146,7 @@ impl Site {
             client,
             client_id,
         };
-        let web = site.web_auth(&format!(
-            "{}/realms/{}",
-            environment().keycloak_url,
-            environment().realm
-        ))?;
+        let web = site.web_auth(&keycloak::issuer())?;
         http::serve(&site.lifecycle, "site", listener, pages(web))?;
         Ok(site)
     }
@@ -210,7 +208,7 @@ impl Site {
              ON CONFLICT (user_id) DO UPDATE SET roles = excluded.roles, is_enabled = excluded.is_enabled",
         )
         .bind(self.visitor.id)
-        .bind(&self.visitor.username)
+        .bind(&self.visitor.login.username)
         .bind(roles)
         .bind(is_enabled)
         .execute(&self.database.owned)
@@ -235,7 +233,7 @@ impl Site {
     }
 }
 
-async fn create_visitor(keycloak: &Keycloak) -> Result<Visitor> {
+pub(super) async fn create_visitor(keycloak: &Keycloak) -> Result<Visitor> {
     let username = format!("visitor-{}", builders::id().simple());
     let id = keycloak.create_person(&username).await?;
     let password = json!({ "type": "password", "value": PASSWORD, "temporary": false });
@@ -243,8 +241,10 @@ async fn create_visitor(keycloak: &Keycloak) -> Result<Visitor> {
     keycloak.send(Method::PUT, &path, &password).await?;
     Ok(Visitor {
         id,
-        username,
-        password: PASSWORD.to_owned(),
+        login: Login {
+            username,
+            password: PASSWORD.to_owned(),
+        },
     })
 }
 

@@ -25,7 +25,7 @@ use crate::support::{
     peers::Peers,
     process::Service,
     proxy::{Protocol, Proxy},
-    settings::Places,
+    settings::{Identity, Places},
     waiting::until,
 };
 
@@ -83,7 +83,7 @@ impl Node {
         let places = Places {
             database: to_database,
             broker: to_broker,
-            issuer: format!("{url}/realms/it"),
+            identity: Identity::played(format!("{url}/realms/it"))?,
             peers: callees(publisher)
                 .iter()
                 .map(|peer| (*peer, url.clone()))

@@ -6,16 +6,14 @@ use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::watched::{Told, Watched, find, username};
-use crate::{
-    auth::browser::{Browser, Page},
-    support::{
-        environment::{Login, environment},
-        http,
-        keycloak::Keycloak,
-        listener::Listener,
-        person::{self, CHALLENGE, CLIENT},
-        waiting::eventually,
-    },
+use crate::support::{
+    browser::{Browser, Page},
+    environment::{Login, environment},
+    http,
+    keycloak::Keycloak,
+    listener::Listener,
+    person::{self, CHALLENGE, CLIENT},
+    waiting::eventually,
 };
 
 /// Meets the realm's password policy.
@@ -148,7 +146,7 @@ async fn people_register_edit_their_profile_and_leave_with_one_message_each() ->
     });
     http::client()?
         .post(realm_url("/account/"))
-        .bearer_auth(tokens.access_token)
+        .bearer_auth(tokens.access)
         .json(&profile)
         .send()
         .await?

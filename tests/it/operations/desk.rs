@@ -50,7 +50,10 @@ impl Desk {
 
     /// A request to one of the pages; `path` follows `/finance/operations`.
     pub(super) fn ask(&self, method: Method, path: &str) -> Result<RequestBuilder> {
-        let url = format!("http://{}/finance/operations{path}", self.finance.pages);
+        let url = format!(
+            "http://{}/finance/operations{path}",
+            self.finance.listeners().pages.address
+        );
         let request = http::client()?.request(method, url);
         Ok(request.header("cookie", format!("finance_session={}", self.cookie)))
     }

@@ -3,7 +3,10 @@
 use std::sync::LazyLock;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::tasks::{TaskAssigned, TaskChanged, TaskCompleted};
+use contracts::{
+    identity::{Role, User},
+    tasks::{TaskAssigned, TaskChanged, TaskCompleted},
+};
 use platform::sources::Sources;
 use uuid::Uuid;
 
@@ -19,9 +22,30 @@ pub(crate) fn now() -> DateTime<Utc> {
     SOURCES.now()
 }
 
+/// What a clock that stands still shows while the realm's goes on: two minutes ahead, within the five of every
+/// token, so that none that is issued meanwhile comes from the future.
+pub(crate) fn in_realm() -> DateTime<Utc> {
+    now() + TimeDelta::minutes(2)
+}
+
 /// A fresh id.
 pub(crate) fn id() -> Uuid {
     SOURCES.new_id()
+}
+
+/// A person as the auth bridge tells of them.
+pub(crate) fn user(user_id: Uuid, roles: &[Role], timestamp: DateTime<Utc>) -> User {
+    User {
+        user_id,
+        username: user_id.to_string(),
+        email: None,
+        first_name: "Test".to_owned(),
+        last_name: user_id.to_string(),
+        roles: roles.iter().map(ToString::to_string).collect(),
+        enabled: true,
+        changed_at: timestamp,
+        as_of: timestamp,
+    }
 }
 
 /// `task_uuid` was given to `assigned_to`, `seconds` after [`noon`].

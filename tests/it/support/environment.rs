@@ -31,14 +31,16 @@ pub(crate) struct Environment {
     pub(crate) realm: String,
     /// The administrator of Keycloak itself.
     pub(crate) keycloak_admin: Login,
+    /// The running task board as people see it.
+    pub(crate) tasks_url: Url,
+    /// The running finance pages as people see them.
+    pub(crate) finance_url: Url,
     /// The running auth bridge.
     pub(crate) auth_api_url: Url,
     /// The running task board.
     pub(crate) tasks_api_url: Url,
     /// The running finance.
     pub(crate) finance_api_url: Url,
-    /// The pages of the task board, as people reach them.
-    pub(crate) tasks_url: Url,
     /// The mail catcher.
     pub(crate) mail_url: Url,
     /// The folder with what every part printed.
@@ -56,10 +58,20 @@ pub(crate) struct Service {
 }
 
 /// How somebody logs in.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Login {
     pub(crate) username: String,
     pub(crate) password: String,
+}
+
+impl Environment {
+    /// How a demo person logs in.
+    pub(crate) fn person(&self, username: &str) -> Result<&Login> {
+        let mut people = self.people.iter();
+        people
+            .find(|person| person.username == username)
+            .with_context(|| format!("there is no demo person {username}"))
+    }
 }
 
 /// The environment of this run.

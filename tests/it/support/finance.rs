@@ -1,29 +1,33 @@
 //! finance-service in the test's own process, on a database and a virtual host of its own.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
+    identity::{Role, UserCreated},
     tasks::{Task, TaskStatus},
     topology::Publisher,
 };
-use finance_service::{config, service};
+use finance_service::{
+    config,
+    service::{self, Listeners},
+};
 use lapin::message::BasicGetMessage;
 use migrations::Database;
 use platform::{
     lifecycle::Lifecycle,
-    sources::{ManualClock, Sources},
+    sources::{Clock as _, ManualClock, Sources},
 };
 use uuid::Uuid;
 
 use super::{
     books,
     broker::TestBroker,
-    builders::{assigned, id, noon},
+    builders::{assigned, id, in_realm, noon, user},
     database::TestDatabase,
     peers::Peers,
-    settings::{self, Surroundings},
+    settings::{self, Identity, Surroundings},
     waiting::{eventually, until},
 };
 
@@ -35,8 +39,8 @@ pub(crate) struct Finance {
     pub(crate) peers: Peers,
     /// The service's clock; it starts a minute after noon.
     pub(crate) clock: ManualClock,
-    /// Where it shows its pages.
-    pub(crate) pages: SocketAddr,
+    listeners: Option<Listeners>,
+    identity: Identity,
     lifecycle: Lifecycle,
     /// Stops after the service, so that its last calls are answered.
     surroundings: Lifecycle,
@@ -84,12 +88,34 @@ impl Finance {
     /// Starts the service with nothing in its database.
     pub(crate) async fn start() -> Result<Self> {
         let surroundings = Lifecycle::new();
+        let peers = Peers::start(&surroundings).await?;
+        let identity = Identity::played(peers.issuer())?;
+        let clock = ManualClock::new(noon() + TimeDelta::minutes(1));
+        Self::start_among(surroundings, peers, identity, clock).await
+    }
+
+    /// Starts it as a service of the realm.
+    pub(crate) async fn start_in_realm() -> Result<Self> {
+        let surroundings = Lifecycle::new();
+        let peers = Peers::start(&surroundings).await?;
+        let identity = Identity::of_realm(Publisher::Finance).await?;
+        let clock = ManualClock::new(in_realm());
+        Self::start_among(surroundings, peers, identity, clock).await
+    }
+
+    async fn start_among(
+        surroundings: Lifecycle,
+        peers: Peers,
+        identity: Identity,
+        clock: ManualClock,
+    ) -> Result<Self> {
         let mut finance = Self {
             database: TestDatabase::create(Database::Finance).await?,
             broker: TestBroker::create().await?,
-            peers: Peers::start(&surroundings).await?,
-            clock: ManualClock::new(noon() + TimeDelta::minutes(1)),
-            pages: SocketAddr::from(([127, 0, 0, 1], 0)),
+            peers,
+            clock,
+            listeners: None,
+            identity,
             lifecycle: Lifecycle::new(),
             surroundings,
         };
@@ -107,8 +133,27 @@ impl Finance {
         self.lifecycle = Lifecycle::new();
         let sources = Sources::system().with_clock(Arc::new(self.clock.clone()));
         let listeners = service::start(self.settings()?, sources, &self.lifecycle).await?;
-        self.pages = listeners.pages.address;
+        self.listeners = Some(listeners);
         Ok(())
+    }
+
+    /// What the service answers to.
+    pub(crate) fn listeners(&self) -> &Listeners {
+        self.listeners.as_ref().expect("the service was started")
+    }
+
+    /// Somebody of that id comes to life, and finance has heard of them.
+    pub(crate) async fn welcome(&self, user_id: Uuid, roles: &[Role]) -> Result<()> {
+        let timestamp = self.clock.now();
+        self.peers.add_user(user(user_id, roles, timestamp));
+        self.broker
+            .publish(&UserCreated { user_id, timestamp })
+            .await?;
+        until("finance knows the person", || async {
+            let is_known = format!("user_id = '{user_id}'");
+            Ok(self.database.count("user_cache", &is_known).await? == 1)
+        })
+        .await
     }
 
     fn settings(&self) -> Result<config::Config> {
@@ -117,6 +162,7 @@ impl Finance {
             database: &self.database,
             broker: &self.broker,
             peers: &self.peers,
+            identity: &self.identity,
         };
         settings::load(config::DEFAULTS, around, &["auth", "tasks"])
     }
@@ -255,6 +301,12 @@ impl Finance {
         while self.broker.take("tasks.finance").await?.is_some() {}
         let remaining = self.broker.remaining().await?;
         ensure!(remaining.is_empty(), "messages remain: {remaining:?}");
+        self.remove().await
+    }
+
+    /// Stops the service, whatever it has said that nobody reads.
+    pub(crate) async fn remove(self) -> Result<()> {
+        self.lifecycle.stop_and_wait().await;
         self.surroundings.stop_and_wait().await;
         self.broker.remove().await?;
         self.database.remove().await

@@ -51,6 +51,11 @@ impl Keycloak {
         })
     }
 
+    /// The administrator's token, which is of the realm `master`.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Makes an empty realm.
     pub(crate) async fn create_realm(name: &str) -> Result<()> {
         Self::import_realm(&json!({"realm": name, "enabled": true})).await
@@ -186,16 +191,22 @@ impl Keycloak {
             .with_context(|| format!("the realm has a client {client_id}"))
     }
 
+    /// The secret of a client.
+    pub(crate) async fn secret(&self, client_id: &str) -> Result<String> {
+        let client = self.client(client_id).await?;
+        let secret = client["secret"].as_str();
+        Ok(secret
+            .with_context(|| format!("{client_id} has a secret"))?
+            .to_owned())
+    }
+
     /// A token of `client_id` with `scope`.
     pub(crate) async fn machine_token(&self, client_id: &str, scope: &str) -> Result<String> {
-        let client = self.client(client_id).await?;
+        let secret = self.secret(client_id).await?;
         let form = [
             ("grant_type", "client_credentials"),
             ("client_id", client_id),
-            (
-                "client_secret",
-                client["secret"].as_str().context("a client has a secret")?,
-            ),
+            ("client_secret", secret.as_str()),
             ("scope", scope),
         ];
         let answer = request_token(&self.client, &self.realm, &form).await?;
@@ -221,6 +232,12 @@ impl Keycloak {
     }
 }
 
+/// The realm, exactly as its tokens name it.
+pub(crate) fn issuer() -> String {
+    let environment = environment();
+    format!("{}/realms/{}", environment.keycloak_url, environment.realm)
+}
+
 /// The answer of the token endpoint to `form`, whatever its status.
 async fn request_token(client: &Client, realm: &str, form: &[(&str, &str)]) -> Result<Value> {
     let url = format!(
@@ -233,14 +250,11 @@ async fn request_token(client: &Client, realm: &str, form: &[(&str, &str)]) -> R
 /// What Keycloak answers when `client_id` asks for a token of its own with `scope`.
 pub(crate) async fn ask_for_machine_token(client_id: &str, scope: &str) -> Result<Value> {
     let keycloak = Keycloak::log_in().await?;
-    let client = keycloak.client(client_id).await?;
-    let secret = client["secret"]
-        .as_str()
-        .with_context(|| format!("{client_id} has a secret"))?;
+    let secret = keycloak.secret(client_id).await?;
     let mut form = vec![
         ("grant_type", "client_credentials"),
         ("client_id", client_id),
-        ("client_secret", secret),
+        ("client_secret", secret.as_str()),
     ];
     if !scope.is_empty() {
         form.push(("scope", scope));
@@ -265,14 +279,10 @@ pub(crate) fn claims(token: &str) -> Result<Value> {
     )?)
 }
 
-/// A token that a demo person got for themselves, by logging in to the account console.
+/// An access token that a demo person got for themselves, by logging in to the account console.
 pub(crate) async fn person_token(username: &str) -> Result<String> {
     let environment = environment();
-    let person = environment
-        .people
-        .iter()
-        .find(|person| person.username == username);
-    let person = person.with_context(|| format!("there is no demo person {username}"))?;
+    let person = environment.person(username)?;
     let tokens = person::log_in(&environment.realm, person).await?;
-    Ok(tokens.access_token)
+    Ok(tokens.access)
 }

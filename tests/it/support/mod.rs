@@ -2,11 +2,13 @@
 
 pub(crate) mod books;
 pub(crate) mod broker;
+pub(crate) mod browser;
 pub(crate) mod builders;
 pub(crate) mod database;
 pub(crate) mod environment;
 pub(crate) mod finance;
 pub(crate) mod http;
+pub(crate) mod issuer;
 pub(crate) mod keycloak;
 pub(crate) mod listener;
 pub(crate) mod load;

@@ -13,7 +13,7 @@ use anyhow::Result;
 use axum::{
     Json,
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::StatusCode,
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -23,11 +23,10 @@ use contracts::{
     tasks::{BatchGetTasks, Task, TasksBatch},
 };
 use platform::{lifecycle::Lifecycle, routes::Routes};
-use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-use super::load::Load;
+use super::{issuer::PlayedIssuer, load::Load};
 
 /// Both peers and the issuer behind one address; clones share what they know.
 #[derive(Debug, Clone)]
@@ -58,16 +57,8 @@ impl Peers {
             .route("/users", get(all_users))
             .layer(middleware::from_fn_with_state(peers.clone(), admit));
         let router = rest
-            .route(
-                "/realms/it/.well-known/openid-configuration",
-                get(discovery),
-            )
-            .route(
-                "/realms/it/certs",
-                get(|| async { Json(json!({"keys": []})) }),
-            )
-            .route("/realms/it/token", post(token))
-            .with_state(peers.clone());
+            .with_state(peers.clone())
+            .merge(PlayedIssuer::default().routes());
         platform::http::serve(lifecycle, "peers", listener, router)?;
         Ok(peers)
     }
@@ -174,25 +165,4 @@ async fn all_users(State(peers): State<Peers>) -> Json<UsersPage> {
         users: known.values().cloned().collect(),
         next: None,
     })
-}
-
-/// The issuer has the address at which it is asked, which may be that of a proxy.
-async fn discovery(headers: HeaderMap) -> Json<Value> {
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    let issuer = format!("http://{}/realms/it", host.unwrap_or_default());
-    Json(json!({
-        "issuer": issuer,
-        "authorization_endpoint": format!("{issuer}/auth"),
-        "token_endpoint": format!("{issuer}/token"),
-        "jwks_uri": format!("{issuer}/certs"),
-        "response_types_supported": ["code"],
-        "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["RS256"],
-    }))
-}
-
-async fn token() -> Json<Value> {
-    Json(json!({"access_token": "it", "token_type": "Bearer", "expires_in": 300}))
 }

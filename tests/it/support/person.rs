@@ -1,14 +1,12 @@
 //! A person who logs in to Keycloak's account console and keeps the tokens that this program gets.
 
-use anyhow::{Context as _, Result, bail, ensure};
-use reqwest::{
-    Response, StatusCode,
-    header::{COOKIE, LOCATION, SET_COOKIE},
-};
+use anyhow::{Context as _, Result, ensure};
+use reqwest::StatusCode;
 use serde::Deserialize;
 use url::Url;
 
 use super::{
+    browser::{Browser, location},
     environment::{Login, environment},
     http,
 };
@@ -23,13 +21,16 @@ pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 /// What the token endpoint answers.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Tokens {
-    pub(crate) access_token: String,
-    pub(crate) refresh_token: String,
+    #[serde(rename = "access_token")]
+    pub(crate) access: String,
+    #[serde(rename = "id_token")]
+    pub(crate) id: String,
+    #[serde(rename = "refresh_token")]
+    pub(crate) refresh: String,
 }
 
 /// Logs a person in by Keycloak's form.
 pub(crate) async fn log_in(realm: &str, person: &Login) -> Result<Tokens> {
-    let http = http::client()?;
     let redirect = redirect(realm);
     let parameters = [
         ("client_id", CLIENT),
@@ -40,25 +41,10 @@ pub(crate) async fn log_in(realm: &str, person: &Login) -> Result<Tokens> {
         ("code_challenge_method", "S256"),
     ];
     let address = Url::parse_with_params(&endpoint(realm, "auth"), parameters)?;
-    let form = http.get(address).send().await?;
-    let cookies = cookies(&form)?;
-    let page = form.text().await?;
-    let (_, rest) = page.split_once("action=\"").context("a login form")?;
-    let (action, _) = rest.split_once('"').context("the form has an address")?;
-    let fields = [
-        ("username", &person.username),
-        ("password", &person.password),
-    ];
-    let answer = http
-        .post(action.replace("&amp;", "&"))
-        .header(COOKIE, cookies)
-        .form(&fields)
-        .send()
-        .await?;
-    let Some(location) = answer.headers().get(LOCATION) else {
-        bail!("the form was refused: {}", answer.text().await?);
-    };
-    let back = Url::parse(location.to_str()?)?;
+    let browser = Browser::new()?;
+    let form = browser.follow(address.as_str()).await?;
+    let answer = browser.submit_password(&form, person).await?;
+    let back = location(&answer)?.context("Keycloak leads back")?;
     let code = back.query_pairs().find(|(name, _)| name == "code");
     let (_, code) = code.with_context(|| format!("no code in {back}"))?;
     request(
@@ -81,7 +67,7 @@ pub(crate) async fn refresh(realm: &str, tokens: &Tokens) -> Result<Tokens> {
         &[
             ("grant_type", "refresh_token"),
             ("client_id", CLIENT),
-            ("refresh_token", &tokens.refresh_token),
+            ("refresh_token", &tokens.refresh),
         ],
     )
     .await
@@ -103,14 +89,4 @@ fn endpoint(realm: &str, name: &str) -> String {
 
 fn redirect(realm: &str) -> String {
     format!("{}/realms/{realm}/account/", environment().keycloak_url)
-}
-
-/// Carried by hand: Keycloak's are `Secure` even on localhost, where only browsers send them.
-fn cookies(answer: &Response) -> Result<String> {
-    let mut pairs = Vec::new();
-    for cookie in answer.headers().get_all(SET_COOKIE) {
-        let (pair, _) = cookie.to_str()?.split_once(';').context("attributes")?;
-        pairs.push(pair);
-    }
-    Ok(pairs.join("; "))
 }

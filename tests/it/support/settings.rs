@@ -6,8 +6,15 @@ use anyhow::Result;
 use contracts::topology::Publisher;
 use serde::de::DeserializeOwned;
 use tempfile::NamedTempFile;
+use url::Url;
 
-use super::{broker::TestBroker, database::TestDatabase, peers::Peers};
+use super::{
+    broker::TestBroker,
+    database::TestDatabase,
+    environment::environment,
+    keycloak::{self, Keycloak},
+    peers::Peers,
+};
 
 /// What is around the service.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +23,41 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) database: &'a TestDatabase,
     pub(crate) broker: &'a TestBroker,
     pub(crate) peers: &'a Peers,
+    pub(crate) identity: &'a Identity,
+}
+
+/// Who vouches for people and machines, and what the service needs to be told by them.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    /// The origin under which people see the pages.
+    pub(crate) origin: Url,
+    issuer: String,
+    machine_secret: String,
+    web_secret: String,
+}
+
+impl Identity {
+    /// An issuer that the test plays; nobody can log in there.
+    pub(crate) fn played(issuer: String) -> Result<Self> {
+        Ok(Self {
+            origin: "http://localhost:1".parse()?,
+            issuer,
+            machine_secret: "it".to_owned(),
+            web_secret: "it".to_owned(),
+        })
+    }
+
+    /// The realm itself, which takes the service for the running one of the same kind.
+    pub(crate) async fn of_realm(service: Publisher) -> Result<Self> {
+        let keycloak = Keycloak::log_in().await?;
+        let name = service.exchange();
+        Ok(Self {
+            origin: environment().tasks_url.join("/")?,
+            issuer: keycloak::issuer(),
+            machine_secret: keycloak.secret(&format!("{name}-m2m")).await?,
+            web_secret: keycloak.secret(&format!("{name}-web")).await?,
+        })
+    }
 }
 
 /// Where a service finds everything.
@@ -23,7 +65,7 @@ pub(crate) struct Surroundings<'a> {
 pub(crate) struct Places {
     pub(crate) database: String,
     pub(crate) broker: String,
-    pub(crate) issuer: String,
+    pub(crate) identity: Identity,
     /// Each peer's name and address.
     pub(crate) peers: Vec<(&'static str, String)>,
 }
@@ -37,7 +79,7 @@ pub(crate) fn load<C: DeserializeOwned>(
     let file = write(&Places {
         database: around.database.application_url(),
         broker: around.broker.url(around.service),
-        issuer: around.peers.issuer(),
+        identity: around.identity.clone(),
         peers: peers
             .iter()
             .map(|peer| (*peer, around.peers.url()))
@@ -58,6 +100,7 @@ pub(crate) fn write(places: &Places) -> Result<NamedTempFile> {
         r#"
         [pages]
         listen = "127.0.0.1:0"
+        origin = "{origin}"
         [api]
         listen = "127.0.0.1:0"
         [database]
@@ -66,15 +109,18 @@ pub(crate) fn write(places: &Places) -> Result<NamedTempFile> {
         url = "{broker}"
         [identity]
         issuer = "{issuer}"
-        machine_client_secret = "it"
+        machine_client_secret = "{machine_secret}"
         [login]
-        web_client_secret = "it"
+        web_client_secret = "{web_secret}"
         [session]
         key = "{key}"
         "#,
         database = places.database,
         broker = places.broker,
-        issuer = places.issuer,
+        origin = places.identity.origin,
+        issuer = places.identity.issuer,
+        machine_secret = places.identity.machine_secret,
+        web_secret = places.identity.web_secret,
         key = "A".repeat(43) + "=",
     )?;
     for (peer, url) in &places.peers {

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     Message,
-    identity::{Role, User, UserChanged, UserCreated, UserDeleted},
+    identity::{Role, UserChanged, UserCreated, UserDeleted},
     topology::{FINANCE_TASKS, Publisher},
 };
 use lapin::message::BasicGetMessage;
@@ -30,16 +30,16 @@ use tasks_service::{
         person::{Authority, Caller},
         text::{Content, Typed},
     },
-    service,
+    service::{self, Listeners},
 };
 use uuid::Uuid;
 
 use super::{
     broker::TestBroker,
-    builders::{id, noon},
+    builders::{id, in_realm, noon, user},
     database::TestDatabase,
     peers::Peers,
-    settings::{self, Surroundings},
+    settings::{self, Identity, Surroundings},
     waiting::{eventually, until},
 };
 
@@ -50,6 +50,7 @@ pub(crate) struct Board {
     pub(crate) broker: TestBroker,
     pub(crate) peers: Peers,
     pub(crate) clock: ManualClock,
+    pub(crate) listeners: Listeners,
     app: App,
     lifecycle: Lifecycle,
     /// Stops after the service, so that its last calls are answered.
@@ -60,18 +61,40 @@ impl Board {
     /// Starts the service with nothing in its database.
     pub(crate) async fn start() -> Result<Self> {
         let surroundings = Lifecycle::new();
+        let peers = Peers::start(&surroundings).await?;
+        let identity = Identity::played(peers.issuer())?;
+        let clock = ManualClock::new(noon());
+        Self::start_among(surroundings, peers, &identity, clock, |_config| {}).await
+    }
+
+    /// Starts it as a service of the realm, with settings that `change` has made.
+    pub(crate) async fn start_in_realm(change: impl FnOnce(&mut Config)) -> Result<Self> {
+        let surroundings = Lifecycle::new();
+        let peers = Peers::start(&surroundings).await?;
+        let identity = Identity::of_realm(Publisher::Tasks).await?;
+        let clock = ManualClock::new(in_realm());
+        Self::start_among(surroundings, peers, &identity, clock, change).await
+    }
+
+    async fn start_among(
+        surroundings: Lifecycle,
+        peers: Peers,
+        identity: &Identity,
+        clock: ManualClock,
+        change: impl FnOnce(&mut Config),
+    ) -> Result<Self> {
         let database = TestDatabase::create(Database::Tasks).await?;
         let broker = TestBroker::create().await?;
-        let peers = Peers::start(&surroundings).await?;
-        let clock = ManualClock::new(noon());
         let sources = Sources::system().with_clock(Arc::new(clock.clone()));
         let around = Surroundings {
             service: Publisher::Tasks,
             database: &database,
             broker: &broker,
             peers: &peers,
+            identity,
         };
-        let config: Config = settings::load(config::DEFAULTS, around, &["auth"])?;
+        let mut config: Config = settings::load(config::DEFAULTS, around, &["auth"])?;
+        change(&mut config);
         let app = App {
             db: db::connect(&config.database).await?,
             sources: sources.clone(),
@@ -81,12 +104,13 @@ impl Board {
             performers: Performers::default(),
         };
         let lifecycle = Lifecycle::new();
-        service::start(config, sources, &lifecycle).await?;
+        let listeners = service::start(config, sources, &lifecycle).await?;
         Ok(Self {
             database,
             broker,
             peers,
             clock,
+            listeners,
             app,
             lifecycle,
             surroundings,
@@ -96,26 +120,21 @@ impl Board {
     /// Somebody with these roles comes to life, and the board has heard of them.
     pub(crate) async fn person(&self, roles: &[Role]) -> Result<Uuid> {
         let user_id = id();
+        self.welcome(user_id, roles).await?;
+        Ok(user_id)
+    }
+
+    /// Somebody of that id comes to life, and the board has heard of them.
+    pub(crate) async fn welcome(&self, user_id: Uuid, roles: &[Role]) -> Result<()> {
         let timestamp = self.tick();
-        self.peers.add_user(User {
-            user_id,
-            username: user_id.to_string(),
-            email: None,
-            first_name: "Test".to_owned(),
-            last_name: user_id.to_string(),
-            roles: roles.iter().map(ToString::to_string).collect(),
-            enabled: true,
-            changed_at: timestamp,
-            as_of: timestamp,
-        });
+        self.peers.add_user(user(user_id, roles, timestamp));
         self.broker
             .publish(&UserCreated { user_id, timestamp })
             .await?;
         until("the board knows the person", || async {
             self.knows(user_id, "NOT is_deleted").await
         })
-        .await?;
-        Ok(user_id)
+        .await
     }
 
     /// Somebody is disabled, and the board has heard of it.
@@ -181,6 +200,28 @@ impl Board {
         command::complete(&self.app, TaskId(task), member(by)).await
     }
 
+    /// A manager hands a task to `performer`.
+    pub(crate) async fn assign(&self, task: Uuid, performer: Uuid) -> Result<()> {
+        let task = TaskId(task);
+        command::assign(&self.app, task, lead(), UserId(performer)).await?;
+        Ok(())
+    }
+
+    /// A manager calls a task off.
+    pub(crate) async fn cancel(&self, task: Uuid) -> Result<()> {
+        command::cancel(&self.app, TaskId(task), lead()).await?;
+        Ok(())
+    }
+
+    /// What people call a task: `T-1`.
+    pub(crate) async fn name(&self, task: Uuid) -> Result<String> {
+        let query = "SELECT 'T-' || number FROM task WHERE id = $1";
+        Ok(sqlx::query_scalar(query)
+            .bind(task)
+            .fetch_one(&self.database.owned)
+            .await?)
+    }
+
     /// Who has a task; nobody while it waits.
     pub(crate) async fn performer(&self, task: Uuid) -> Result<Option<Uuid>> {
         let query = "SELECT performer_id FROM task WHERE id = $1";
@@ -232,6 +273,12 @@ impl Board {
         while self.broker.take("finance.auth").await?.is_some() {}
         let remaining = self.broker.remaining().await?;
         ensure!(remaining.is_empty(), "messages remain: {remaining:?}");
+        self.remove().await
+    }
+
+    /// Stops the service, whatever it has said that nobody reads.
+    pub(crate) async fn remove(self) -> Result<()> {
+        self.lifecycle.stop_and_wait().await;
         self.surroundings.stop_and_wait().await;
         self.app
             .db
@@ -240,6 +287,13 @@ impl Board {
             .context("the connections are closed")?;
         self.broker.remove().await?;
         self.database.remove().await
+    }
+}
+
+fn lead() -> Caller {
+    Caller {
+        id: UserId(id()),
+        authority: Authority::Lead,
     }
 }
 

@@ -17,14 +17,12 @@ use platform::{
 use reqwest::{Method, StatusCode};
 use sqlx::PgPool;
 
-use crate::{
-    auth::{browser::Browser, site::Visitor},
-    support::{
-        builders::id,
-        environment::environment,
-        listener::{Heard, Listener},
-        waiting::until,
-    },
+use crate::support::{
+    browser::Browser,
+    builders::id,
+    environment::environment,
+    listener::{Heard, Listener},
+    waiting::until,
 };
 
 /// The value of a hidden field of a page.
@@ -71,13 +69,8 @@ async fn a_task_has_one_trace_from_the_click_to_its_price_and_its_title() -> Res
         .people
         .first()
         .context("there are demo people")?;
-    let visitor = Visitor {
-        id: id(),
-        username: person.username.clone(),
-        password: person.password.clone(),
-    };
     let page = format!("{}/new", environment.tasks_url);
-    let form = browser.log_in_at(&page, &visitor).await?;
+    let form = browser.log_in_at(&page, person).await?;
     ensure!(form.status == StatusCode::OK, "{}: {}", form.url, form.body);
     let (csrf, task) = (field(&form.body, CSRF_FIELD)?, field(&form.body, "task")?);
 

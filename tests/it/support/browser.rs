@@ -1,18 +1,22 @@
 //! A browser as far as a login needs one: cookies, redirects, and Keycloak's form.
 
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{
+    collections::BTreeMap,
+    fs::{File, TryLockError},
+    net::SocketAddr,
+    sync::Mutex,
+};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use platform::ui::CSRF_FIELD;
 use reqwest::{
-    Client, Method, Response, StatusCode,
+    Client, Method, RequestBuilder, Response, StatusCode,
     header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE},
 };
 use serde_json::Value;
 use url::Url;
 
-use super::site::Visitor;
-use crate::support::http;
+use super::{environment::Login, http, waiting::eventually};
 
 /// More redirects than any login has.
 const MOST_REDIRECTS: usize = 10;
@@ -22,6 +26,16 @@ const MOST_REDIRECTS: usize = 10;
 pub(crate) struct Browser {
     http: Client,
     cookies: Mutex<BTreeMap<String, String>>,
+    doors: Vec<Door>,
+}
+
+/// Behind which address of the origin a service of the test's own process answers, as nginx would know.
+#[derive(Debug, Clone)]
+pub(crate) struct Door {
+    /// Such as `http://localhost:21000/tasks`.
+    pub(crate) public: String,
+    /// Where the service listens.
+    pub(crate) address: SocketAddr,
 }
 
 /// Where following redirects came to an end.
@@ -33,6 +47,26 @@ pub(crate) struct Page {
 }
 
 impl Page {
+    /// What the forms of the page carry.
+    pub(crate) fn csrf_token(&self) -> Result<&str> {
+        let before = format!("name=\"{CSRF_FIELD}\" value=\"");
+        let (_, rest) = self.body.split_once(&before).context("a page has a form")?;
+        let (token, _) = rest.split_once('"').context("a value ends")?;
+        Ok(token)
+    }
+
+    /// Where the page of an outage tries again, whether scripts run or not.
+    pub(crate) fn next_try(&self) -> Result<Url> {
+        let (_, rest) = self
+            .body
+            .split_once("content=\"5; url=")
+            .with_context(|| format!("nothing is tried again: {}", self.body))?;
+        let (address, _) = rest.split_once('"').context("an attribute ends")?;
+        let by_script = format!("data-retry-at=\"{address}\"");
+        ensure!(self.body.contains(&by_script), "scripts try elsewhere");
+        Ok(self.url.join(&address.replace("&amp;", "&"))?)
+    }
+
     pub(crate) fn json(&self) -> Result<Value> {
         serde_json::from_str(&self.body).with_context(|| format!("no JSON: {}", self.body))
     }
@@ -43,7 +77,41 @@ impl Browser {
         Ok(Self {
             http: http::client()?,
             cookies: Mutex::default(),
+            doors: Vec::new(),
         })
+    }
+
+    /// One that finds the services of the test's own process under their public addresses.
+    pub(crate) fn before(doors: &[Door]) -> Result<Self> {
+        Ok(Self {
+            doors: doors.to_vec(),
+            ..Self::new()?
+        })
+    }
+
+    /// Where what people know as `url` really answers.
+    fn behind(&self, url: &str) -> Result<String> {
+        let door = self.doors.iter().find(|door| url.starts_with(&door.public));
+        let Some(door) = door else {
+            return Ok(url.to_owned());
+        };
+        let mut real: Url = url.parse()?;
+        real.set_ip_host(door.address.ip()).ok();
+        real.set_port(Some(door.address.port())).ok();
+        Ok(real.into())
+    }
+
+    /// A request with the cookies; the answer's cookies are not kept unless it is sent by [`Self::send`].
+    pub(crate) fn request(&self, method: Method, url: &str) -> Result<RequestBuilder> {
+        let pairs: Vec<_> = {
+            let cookies = self.cookies.lock().expect("no panic");
+            cookies
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect()
+        };
+        let request = self.http.request(method, self.behind(url)?);
+        Ok(request.header(COOKIE, pairs.join("; ")))
     }
 
     pub(crate) fn cookie(&self, name: &str) -> Option<String> {
@@ -63,18 +131,7 @@ impl Browser {
         headers: &[(&'static str, &str)],
         form: &[(&str, &str)],
     ) -> Result<Response> {
-        let cookies = {
-            let cookies = self.cookies.lock().expect("no panic");
-            let pairs: Vec<_> = cookies
-                .iter()
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect();
-            pairs.join("; ")
-        };
-        let mut request = self
-            .http
-            .request(method.clone(), url)
-            .header(COOKIE, cookies);
+        let mut request = self.request(method.clone(), url)?;
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -129,37 +186,51 @@ impl Browser {
             };
             response = self.get(location.as_str()).await?;
         }
-        anyhow::bail!("the redirects do not end")
+        bail!("the redirects do not end")
     }
 
-    /// Fills Keycloak's form in and sends it; the answer leads back to the service.
-    pub(crate) async fn submit_password(&self, form: &Page, visitor: &Visitor) -> Result<Response> {
+    /// Fills Keycloak's form in and sends it; the answer leads back to whoever asked.
+    pub(crate) async fn submit_password(&self, form: &Page, person: &Login) -> Result<Response> {
         let (_, rest) = form
             .body
             .split_once("action=\"")
             .with_context(|| format!("no form at {}: {}", form.url, form.body))?;
         let (action, _) = rest.split_once('"').context("the form has an address")?;
         let fields = [
-            ("username", visitor.username.as_str()),
-            ("password", visitor.password.as_str()),
+            ("username", person.username.as_str()),
+            ("password", person.password.as_str()),
         ];
+        let _turn = turn().await?;
         let response = self
             .send(Method::POST, &action.replace("&amp;", "&"), &[], &fields)
             .await?;
-        ensure!(
-            response.status() == StatusCode::FOUND,
-            "Keycloak refused the password: {}",
-            response.status()
-        );
+        if response.status() != StatusCode::FOUND {
+            bail!("Keycloak refused the password: {}", response.text().await?);
+        }
         Ok(response)
     }
 
     /// Asks for `url` without a session, logs in, and arrives.
-    pub(crate) async fn log_in_at(&self, url: &str, visitor: &Visitor) -> Result<Page> {
+    pub(crate) async fn log_in_at(&self, url: &str, person: &Login) -> Result<Page> {
         let form = self.follow(url).await?;
-        let back = self.submit_password(&form, visitor).await?;
+        let back = self.submit_password(&form, person).await?;
         self.follow_from(back).await
     }
+}
+
+/// Whoever holds it sends a password. Keycloak refuses somebody who logs in twice at the same moment, and tests,
+/// which are processes of their own, share the demo people.
+async fn turn() -> Result<File> {
+    let path = std::env::temp_dir().join("task-exchange-it-password.lock");
+    eventually("it is our turn to log in", || async {
+        let file = File::create(&path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error.into()),
+        }
+    })
+    .await
 }
 
 /// Where a redirect leads; none when the response is none.
