@@ -5,9 +5,8 @@ use platform::ui::CSRF_FIELD;
 use reqwest::{Method, StatusCode};
 
 use super::{
-    pages::{FINANCE, TASKS, fields},
+    pages::{self, fields},
     stage::{ADMINISTRATOR, PERFORMER, STRANGER, Stage, State, Visitor, public},
-    table::{Line, lines},
 };
 
 /// A form that should not count: why, its token, and a header that tells where it comes from.
@@ -65,7 +64,7 @@ async fn no_form_counts_without_the_token_of_its_session_or_from_another_site() 
     let victim = stage.log_in(ADMINISTRATOR).await?;
     let attacker = stage.log_in(STRANGER).await?;
     let task = stage.task(State::Open).await?;
-    let mut forms: Vec<Line> = lines(TASKS).into_iter().chain(lines(FINANCE)).collect();
+    let mut forms = pages::all();
     // The identity provider's message has no session; its token is the only proof.
     forms.retain(|line| line.method == Method::POST && !line.path.ends_with("/backchannel-logout"));
     for line in &forms {

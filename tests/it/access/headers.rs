@@ -8,9 +8,8 @@ use reqwest::{Method, Response, header::HeaderMap};
 
 use super::{
     machines::Machines,
-    pages::{FINANCE, TASKS, fields},
+    pages::{self, fields},
     stage::{ACCOUNTANT, ADMINISTRATOR, MANAGER, STRANGER, Stage, State, Visitor},
-    table::{Line, lines},
 };
 use crate::support::{environment::environment, http, tasks::Board};
 
@@ -94,10 +93,14 @@ async fn check(
 #[tokio::test]
 async fn every_answer_of_every_route_has_the_headers_and_every_error_is_a_page() -> Result<()> {
     let stage = Stage::open().await?;
-    let both: Vec<Line> = lines(TASKS).into_iter().chain(lines(FINANCE)).collect();
-    for visitor in [stage.anonymous()?, stage.log_in(STRANGER).await?] {
+    let visitors = [
+        stage.anonymous()?,
+        stage.log_in(STRANGER).await?,
+        stage.log_in(ADMINISTRATOR).await?,
+    ];
+    for visitor in visitors {
         let task = stage.task(State::Open).await?;
-        for line in &both {
+        for line in pages::all() {
             let path = line.path_to(&task);
             check(&visitor, &line.method, &path, fields(line.path)).await?;
             check(&visitor, &Method::DELETE, &path, &[]).await?;

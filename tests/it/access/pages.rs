@@ -79,6 +79,11 @@ pub(super) const FINANCE: &str = "
     POST   /finance/logout                                403       303      303        303     303
 ";
 
+/// Every page route of both services.
+pub(super) fn all() -> Vec<Line> {
+    [TASKS, FINANCE].into_iter().flat_map(lines).collect()
+}
+
 /// Names and values.
 pub(super) type Fields = &'static [(&'static str, &'static str)];
 
@@ -97,16 +102,11 @@ pub(super) fn fields(path: &str) -> Fields {
     }
 }
 
-async fn differing(
-    stage: &Stage,
-    visitor: &Visitor,
-    column: &str,
-    lines: &[Line],
-) -> Result<Vec<String>> {
+/// How the answers to `visitor` differ from the column of that name.
+async fn differing(stage: &Stage, visitor: &Visitor, column: &str) -> Result<Vec<String>> {
     let mut found = Vec::new();
-    for line in lines {
-        let task = stage.task(State::Open).await?;
-        let path = line.path_to(&task);
+    for line in all() {
+        let path = stage.path_to(&line, State::Open).await?;
         let answer = visitor.send(&line.method, &path, fields(line.path)).await?;
         let said = said(&answer)?;
         let expected = line.cell(column);
@@ -123,11 +123,9 @@ async fn differing(
 #[tokio::test]
 async fn every_page_answers_each_role_as_the_tables_say() -> Result<()> {
     let stage = Stage::open().await?;
-    let (tasks, finance) = (lines(TASKS), lines(FINANCE));
-    must_cover(&stage.board.listeners.pages, &tasks).await?;
-    must_cover(&stage.finance.listeners().pages, &finance).await?;
-    let both: Vec<Line> = tasks.into_iter().chain(finance).collect();
-    let mut found = differing(&stage, &stage.anonymous()?, "anonymous", &both).await?;
+    must_cover(&stage.board.listeners.pages, &lines(TASKS)).await?;
+    must_cover(&stage.finance.listeners().pages, &lines(FINANCE)).await?;
+    let mut found = differing(&stage, &stage.anonymous()?, "anonymous").await?;
     for (column, person) in [
         ("employee", STRANGER),
         ("accountant", ACCOUNTANT),
@@ -135,7 +133,7 @@ async fn every_page_answers_each_role_as_the_tables_say() -> Result<()> {
         ("administrator", ADMINISTRATOR),
     ] {
         let visitor = stage.log_in(person).await?;
-        found.extend(differing(&stage, &visitor, column, &both).await?);
+        found.extend(differing(&stage, &visitor, column).await?);
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
     stage.close().await
@@ -145,7 +143,7 @@ async fn every_page_answers_each_role_as_the_tables_say() -> Result<()> {
 async fn a_disabled_or_deleted_person_gets_no_page_though_their_session_stands() -> Result<()> {
     let stage = Stage::open().await?;
     let visitor = stage.log_in(ADMINISTRATOR).await?;
-    let mut guarded: Vec<Line> = lines(TASKS).into_iter().chain(lines(FINANCE)).collect();
+    let mut guarded = all();
     guarded.retain(|line| line.cell("anonymous") == "login");
     // Past the message, which would have ended the sessions.
     let close = "UPDATE user_cache SET is_enabled = $2, is_deleted = $3 WHERE user_id = $1";
@@ -156,7 +154,7 @@ async fn a_disabled_or_deleted_person_gets_no_page_though_their_session_stands()
             close.execute(&database.owned).await?;
         }
         for line in &guarded {
-            let path = line.path_to(&stage.task(State::Open).await?);
+            let path = stage.path_to(line, State::Open).await?;
             let answer = visitor.send(&line.method, &path, fields(line.path)).await?;
             assert_eq!(said(&answer)?, "403", "{closed}: {} {path}", line.method);
         }

@@ -7,6 +7,7 @@ use reqwest::{Method, Response, StatusCode, header::LOCATION};
 use tasks_service::config::Config;
 use uuid::Uuid;
 
+use super::table::Line;
 use crate::support::{
     browser::{Browser, Door},
     environment::environment,
@@ -148,6 +149,15 @@ impl Stage {
             State::Cancelled => board.cancel(task).await?,
         }
         board.name(task).await
+    }
+
+    /// The path of a line; a task in it is a new one in `state`.
+    pub(super) async fn path_to(&self, line: &Line, state: State) -> Result<String> {
+        Ok(if line.path.contains("{task}") {
+            line.path_to(&self.task(state).await?)
+        } else {
+            line.path_to("")
+        })
     }
 
     pub(super) async fn close(self) -> Result<()> {

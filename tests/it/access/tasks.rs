@@ -74,7 +74,7 @@ async fn differing(
     column: &str,
     (line, state): (&Line, State),
 ) -> Result<Vec<String>> {
-    let path = line.path_to(&stage.task(state).await?);
+    let path = stage.path_to(line, state).await?;
     let expected = line.cell(column);
     let mut found = Vec::new();
     for form in forms(line, expected) {

@@ -85,7 +85,7 @@ async fn a_token_counts_once_and_one_that_ends_nothing_is_no_error() -> Result<(
     played.close().await
 }
 
-/// Whether the issuer is asked or not, these claims of its own end nothing.
+/// What the issuer may have signed and yet ends nothing.
 fn wrong_claims() -> [(&'static str, Value); 14] {
     [
         ("another audience", json!({"aud": "finance-web"})),

@@ -17,6 +17,14 @@ use crate::support::{
 /// Longer than the pause after which an unknown key is asked for again.
 const KEYS_REST: Duration = Duration::from_secs(11);
 
+/// Such a login is over.
+const OVER: (StatusCode, &str) = (StatusCode::BAD_REQUEST, "That sign-in is over");
+/// Another one may be better.
+const LATER: (StatusCode, &str) = (
+    StatusCode::SERVICE_UNAVAILABLE,
+    "Sign-in is not available now",
+);
+
 /// The machine's clock, which paces requests to the issuer, moves on.
 async fn pass(time: Duration) {
     tokio::time::pause();
@@ -124,14 +132,6 @@ async fn must_fail(
     assert_eq!(played.site.sessions().await?, before, "{what}");
     Ok(())
 }
-
-/// Such a login is over.
-const OVER: (StatusCode, &str) = (StatusCode::BAD_REQUEST, "That sign-in is over");
-/// Another one may be better.
-const LATER: (StatusCode, &str) = (
-    StatusCode::SERVICE_UNAVAILABLE,
-    "Sign-in is not available now",
-);
 
 #[tokio::test]
 async fn an_id_token_with_one_wrong_claim_lets_nobody_in() -> Result<()> {

@@ -5,7 +5,7 @@ use reqwest::{StatusCode, header::SET_COOKIE};
 use serde_json::json;
 
 use super::site::{Backchannel, Site};
-use crate::support::browser::{Browser, location};
+use crate::support::browser::{Browser, location, parameter};
 
 #[tokio::test]
 async fn a_login_leads_to_the_page_that_was_asked_for() -> Result<()> {
@@ -109,12 +109,7 @@ async fn a_code_counts_only_with_the_login_it_was_made_for() -> Result<()> {
     // The same browser begins another login, whose proof key and nonce are others.
     let begun = browser.get(&site.url("/tasks/login")).await?;
     let begun = location(&begun)?.context("a login leads to Keycloak")?;
-    let value = |url: &url::Url, name: &str| {
-        let pair = url.query_pairs().find(|(key, _)| key == name);
-        pair.map(|(_, value)| value.into_owned())
-            .context("it is there")
-    };
-    let (code, state) = (value(&mine, "code")?, value(&begun, "state")?);
+    let (code, state) = (parameter(&mine, "code")?, parameter(&begun, "state")?);
     let mixed = format!("{}?code={code}&state={state}", site.url("/tasks/callback"));
     assert_eq!(browser.get(&mixed).await?.status(), StatusCode::BAD_REQUEST);
     assert_eq!(browser.cookie("tasks_session"), None);

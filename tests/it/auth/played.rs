@@ -5,12 +5,11 @@ use platform::{lifecycle::Lifecycle, sources::Clock as _};
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use url::Url;
 use uuid::Uuid;
 
 use super::site::{Backchannel, Site};
 use crate::support::{
-    browser::{Browser, location},
+    browser::{Browser, location, parameter},
     issuer::{OWN, PlayedIssuer},
 };
 
@@ -124,11 +123,4 @@ impl Played {
         self.lifecycle.stop_and_wait().await;
         Ok(())
     }
-}
-
-/// A parameter of an address.
-pub(super) fn parameter(url: &Url, name: &str) -> Result<String> {
-    let pair = url.query_pairs().find(|(key, _)| key == name);
-    let (_, value) = pair.with_context(|| format!("{url} has no {name}"))?;
-    Ok(value.into_owned())
 }

@@ -244,3 +244,10 @@ pub(crate) fn location(response: &Response) -> Result<Option<Url>> {
         .context("a redirect leads somewhere")?;
     Ok(Some(response.url().join(location.to_str()?)?))
 }
+
+/// A parameter of an address.
+pub(crate) fn parameter(url: &Url, name: &str) -> Result<String> {
+    let pair = url.query_pairs().find(|(key, _)| key == name);
+    let (_, value) = pair.with_context(|| format!("{url} has no {name}"))?;
+    Ok(value.into_owned())
+}

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{
-    browser::{Browser, location},
+    browser::{Browser, location, parameter},
     environment::{Login, environment},
     http,
 };
@@ -45,8 +45,7 @@ pub(crate) async fn log_in(realm: &str, person: &Login) -> Result<Tokens> {
     let form = browser.follow(address.as_str()).await?;
     let answer = browser.submit_password(&form, person).await?;
     let back = location(&answer)?.context("Keycloak leads back")?;
-    let code = back.query_pairs().find(|(name, _)| name == "code");
-    let (_, code) = code.with_context(|| format!("no code in {back}"))?;
+    let code = parameter(&back, "code")?;
     request(
         realm,
         &[
