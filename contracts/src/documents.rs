@@ -7,7 +7,7 @@ use crate::{
     SCHEMA_VERSION,
     rest::{ROUTES, Route},
     schemas,
-    topology::{CONSUMER_QUEUES, ConsumerQueue, Publisher},
+    topology::{CONSUMER_QUEUES, ConsumerQueue, Publisher, entrance_of_key},
 };
 
 /// A document and the name of its file in `documents/`.
@@ -210,7 +210,10 @@ fn channel(key: &str, publisher: Publisher) -> Value {
 
 fn operation_on(action: &str, key: &str, queue: Option<ConsumerQueue>) -> Value {
     let summary = queue.map_or_else(
-        || "Persistent, with publisher confirms.".to_owned(),
+        || {
+            let entrance = entrance_of_key(key);
+            format!("To the fanout `{entrance}`, persistent, with publisher confirms.")
+        },
         |queue| format!("Through the quorum queue `{}`.", queue.name),
     );
     json!({

@@ -8,6 +8,7 @@ mod documents;
 pub mod finance;
 pub mod identity;
 mod message;
+pub mod messages;
 pub mod operations;
 pub mod rest;
 pub mod tasks;

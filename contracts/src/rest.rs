@@ -1,9 +1,11 @@
 //! The REST interfaces between services as data: every route with its scope and its bodies (DESIGN.md section 7).
 
+use chrono::{DateTime, Utc};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use crate::{
     identity::{BatchGetUsers, User, UsersBatch, UsersPage},
+    messages::{SentCounts, SentIds},
     operations::{AcceptDeletions, BridgeState, MANAGE_SCOPE, Reconcile, ResolveDead},
     tasks::{BatchGetTasks, Task, TasksBatch, TasksPage},
     topology::Publisher,
@@ -14,6 +16,9 @@ pub const USERS_READ: &str = "users:read";
 
 /// The scope that opens the routes of tasks.
 pub const TASKS_READ: &str = "tasks:read";
+
+/// The scope that opens the routes of sent messages, at every service.
+pub const MESSAGES_READ: &str = "messages:read";
 
 /// The methods in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +91,68 @@ const PAGE: &[QueryParameter] = &[
         schema: body::<u32>,
     },
 ];
+
+const HOURS: &[QueryParameter] = &[
+    QueryParameter {
+        name: "from",
+        description: "The beginning of the first hour.",
+        schema: body::<DateTime<Utc>>,
+    },
+    QueryParameter {
+        name: "until",
+        description: "The end of the last hour, at most 24 hours later.",
+        schema: body::<DateTime<Utc>>,
+    },
+];
+
+const IDS: &[QueryParameter] = &[
+    QueryParameter {
+        name: "hour",
+        description: "The beginning of the hour.",
+        schema: body::<DateTime<Utc>>,
+    },
+    QueryParameter {
+        name: "routing_key",
+        description: "The key.",
+        schema: body::<String>,
+    },
+    QueryParameter {
+        name: "after",
+        description: "The last id of the page before; absent for the first page.",
+        schema: body::<uuid::Uuid>,
+    },
+    QueryParameter {
+        name: "limit",
+        description: "How many ids at most, 1 to 5000.",
+        schema: body::<u32>,
+    },
+];
+
+/// What `service` says of the messages that it sent.
+const fn sent_counts(service: Publisher) -> Route {
+    let summary = "How many messages were sent, by hour and key.";
+    read(
+        service,
+        "/messages/sent",
+        summary,
+        MESSAGES_READ,
+        body::<SentCounts>,
+    )
+    .with_query(HOURS)
+}
+
+/// The ids behind one of these counts.
+const fn sent_ids(service: Publisher) -> Route {
+    let summary = "The ids of the messages sent in one hour under one key.";
+    read(
+        service,
+        "/messages/sent/ids",
+        summary,
+        MESSAGES_READ,
+        body::<SentIds>,
+    )
+    .with_query(IDS)
+}
 
 const fn read(
     service: Publisher,
@@ -222,4 +289,10 @@ pub const ROUTES: &[Route] = &[
         TASKS_READ,
         body::<Task>,
     ),
+    sent_counts(Publisher::Auth),
+    sent_ids(Publisher::Auth),
+    sent_counts(Publisher::Tasks),
+    sent_ids(Publisher::Tasks),
+    sent_counts(Publisher::Finance),
+    sent_ids(Publisher::Finance),
 ];

@@ -26,6 +26,9 @@ const ARCHIVE_MAX_BYTES: i64 = 20_000_000_000;
 /// The bytes of one file of an archive; what is too old goes by whole files.
 const ARCHIVE_SEGMENT_BYTES: i64 = 100_000_000;
 
+/// What the name of every [`entrance`] ends in.
+pub const ENTRANCE_SUFFIX: &str = ".in";
+
 /// A publishing service: the owner of one topic exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Publisher {
@@ -185,7 +188,7 @@ pub fn entrance(publisher: Publisher) -> String {
 #[must_use]
 pub fn entrance_of_key(key: &str) -> String {
     let exchange = key.split_once('.').map_or(key, |(exchange, _)| exchange);
-    format!("{exchange}.in")
+    format!("{exchange}{ENTRANCE_SUFFIX}")
 }
 
 /// The stream that keeps every message of a publisher for a week.

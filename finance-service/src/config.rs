@@ -1,13 +1,12 @@
 //! The settings of the service; what they mean is said in `defaults.toml`.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, num::NonZeroU32};
 
 use chrono::{NaiveDate, Weekday};
 use chrono_tz::Tz;
 use platform::{
     auth::{IdentityConfig, LoginConfig, SessionConfig},
     db::DatabaseConfig,
-    http::ListenConfig,
     peer::PeerConfig,
     rabbit::BrokerConfig,
     telemetry::LogConfig,
@@ -37,7 +36,7 @@ pub struct Config {
     /// The pages for people.
     pub pages: PagesConfig,
     /// The interface for machines.
-    pub api: ListenConfig,
+    pub api: ApiConfig,
     /// The own database.
     pub database: DatabaseConfig,
     /// RabbitMQ.
@@ -64,6 +63,16 @@ pub struct PagesConfig {
     pub listen: SocketAddr,
     /// The origin under which people see them, without a path.
     pub origin: Url,
+}
+
+/// Section `[api]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiConfig {
+    /// Where other services reach the REST interface, and the platform the health routes.
+    pub listen: SocketAddr,
+    /// The most requests of one machine in a second.
+    pub per_second: NonZeroU32,
 }
 
 /// Section `[peers]`.

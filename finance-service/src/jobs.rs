@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use contracts::topology::FINANCE_AUTH;
+use contracts::topology::{FINANCE_AUTH, FINANCE_TASKS};
 use platform::{
-    auth::{Issuer, WebAuth, session::EndSessions},
+    auth::{Issuer, MachineAuth, WebAuth, session::EndSessions},
+    conciliation,
     consumer::{self, ConsumerContext, ConsumerOptions},
     db::DatabaseConfig,
     fetch,
@@ -12,7 +13,6 @@ use platform::{
     monitor::{self, Monitor},
     operations::heartbeat::{self, Heart},
     outbox::OutboxSignal,
-    peer::PeerClient,
     people::{self, PeopleHandler, UserFetcher},
     prune,
     rabbit::{self, Broker},
@@ -28,6 +28,7 @@ use crate::{
         task_cache::{self, TaskFetcher},
     },
     messaging::consume::TaskConsumer,
+    peers::Peers,
 };
 
 /// What the jobs work with.
@@ -40,10 +41,8 @@ pub(crate) struct Jobs {
     pub(crate) outbox: OutboxSignal,
     pub(crate) issuer: Issuer,
     pub(crate) auth: WebAuth,
-    pub(crate) users: PeerClient,
-    pub(crate) tasks: TaskFetcher,
-    /// All clients of other services.
-    pub(crate) peers: Vec<PeerClient>,
+    pub(crate) machines: MachineAuth,
+    pub(crate) peers: Peers,
     pub(crate) billing: Billing,
 }
 
@@ -54,7 +53,8 @@ pub(crate) struct Jobs {
 pub(crate) fn spawn_all(lifecycle: &Lifecycle, jobs: Jobs) -> anyhow::Result<()> {
     let Jobs { db, sources, .. } = jobs;
     let (task_fetches, user_fetches) = (Signal::new(), Signal::new());
-    let (users, reaction) = (Arc::new(jobs.users), Arc::new(EndSessions));
+    let peers = vec![jobs.peers.users.clone(), jobs.peers.tasks.clone()];
+    let (users, reaction) = (Arc::new(jobs.peers.users), Arc::new(EndSessions));
     rabbit::spawn_check(lifecycle, &jobs.broker);
     relay::spawn(
         lifecycle,
@@ -67,7 +67,7 @@ pub(crate) fn spawn_all(lifecycle: &Lifecycle, jobs: Jobs) -> anyhow::Result<()>
         db: db.clone(),
         sources: sources.clone(),
         broker: jobs.broker.clone(),
-        peers: jobs.peers,
+        peers,
     };
     heartbeat::spawn(lifecycle, heart);
 
@@ -102,13 +102,18 @@ pub(crate) fn spawn_all(lifecycle: &Lifecycle, jobs: Jobs) -> anyhow::Result<()>
         db.clone(),
         sources.clone(),
         task_fetches,
-        jobs.tasks,
+        TaskFetcher::new(jobs.peers.tasks, sources.clone()),
     );
     fetch::spawn(lifecycle, db_of_fetch, sources.clone(), fetches, fetcher);
     people::spawn_reconciliation(lifecycle, db.clone(), sources.clone(), users, user_fetches);
 
+    let (sent_by_auth, sent_by_tasks) = (jobs.peers.sent_by_auth, jobs.peers.sent_by_tasks);
+    conciliation::spawn(lifecycle, &db, &sources, FINANCE_AUTH, sent_by_auth);
+    conciliation::spawn(lifecycle, &db, &sources, FINANCE_TASKS, sent_by_tasks);
+
     prune::spawn(lifecycle, db, sources);
     jobs.auth.spawn_housekeeping(lifecycle);
+    jobs.machines.spawn_housekeeping(lifecycle);
     jobs.issuer.spawn_refresh(lifecycle);
     Ok(())
 }

@@ -1,16 +1,17 @@
-//! The command line of finance-service: `serve`, `migrate`, `doctor`.
+//! The command line of finance-service: `serve`, `migrate`, `doctor`, `replay`, `conciliate`.
 
 use std::process::ExitCode;
 
 use finance_service::{
     config::{Config, DEFAULTS, ENVIRONMENT_PREFIX},
-    doctor, service,
+    doctor, maintenance, service,
 };
 use migrations::Database;
 use platform::{
-    cli::{self, Program},
+    cli::Program,
     doctor::Report,
     lifecycle::Lifecycle,
+    maintenance::{Maintenance, Reader},
     rabbit,
     sources::Sources,
     telemetry::LogConfig,
@@ -48,7 +49,13 @@ impl Program for Finance {
     }
 }
 
+impl Reader for Finance {
+    async fn maintain(config: Config, command: Maintenance) -> anyhow::Result<ExitCode> {
+        maintenance::execute(&config, Sources::system(), command).await
+    }
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
-    cli::run::<Finance>().await
+    platform::maintenance::run::<Finance>().await
 }

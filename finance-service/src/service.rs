@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use contracts::{rest, topology::Publisher};
+use contracts::topology::Publisher;
 use platform::{
-    auth::{Issuer, MachineToken, WebAuth, WebAuthDeps},
+    auth::{Issuer, MachineAuth, WebAuth, WebAuthDeps},
     db,
     http::{self, ListenConfig, Served},
     lifecycle::Lifecycle,
     operations::web::Operations,
     outbox::OutboxSignal,
-    peer::PeerClient,
     rabbit::Broker,
+    routes::Routes,
     sources::Sources,
     ui::{PageGuard, Site},
 };
@@ -21,11 +21,12 @@ use url::Url;
 
 use crate::{
     api,
-    app::{billing::Billing, task_cache::TaskFetcher},
+    app::billing::Billing,
     config::Config,
     jobs::{self, Jobs},
     messaging::publish::EventPublisher,
     operations,
+    peers::Peers,
     state::{BASE, PageState},
     web,
 };
@@ -48,53 +49,45 @@ pub async fn start(
     sources: Sources,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Listeners> {
-    let calendar = config.calendar.calendar()?;
-    let currency = config.money.currency()?;
     let db = db::connect(&config.database).await?;
     let issuer = Issuer::try_new(&config.identity, &sources)?;
     let site = Site {
         base: BASE,
-        time_zone: *calendar.zone(),
+        time_zone: *config.calendar.calendar()?.zone(),
         profile_url: Some(format!("{}/account", issuer.url())),
     };
     let auth = WebAuth::try_new(login(&config, &site, &issuer, &db, &sources, lifecycle))?;
-    let (users, tasks) = peers(&config, &issuer, &sources)?;
-    let publisher = EventPublisher::new(sources.clone(), currency.clone());
-    let tariff = config.money.tariff()?;
     let broker = Broker::try_new(&config.broker, Publisher::Finance, &sources)?;
-    let operations = Operations {
-        subject: &operations::SUBJECT,
-        site: site.clone(),
-        auth: auth.clone(),
+    let machines = MachineAuth::new(
+        issuer.clone(),
+        &config.identity,
+        sources.clone(),
+        config.api.per_second,
+    );
+    let pages = PageState {
         db: db.clone(),
         sources: sources.clone(),
-        broker: broker.clone(),
-        outbox: OutboxSignal::new(),
-        bridge: None,
+        site,
+        auth: auth.clone(),
+        calendar: Arc::new(config.calendar.calendar()?),
+        currency: config.money.currency()?,
     };
+    let operations = operations_of(&pages, broker.clone());
     let jobs = Jobs {
-        db: db.clone(),
         database: config.database.clone(),
         broker,
         outbox: operations.outbox.clone(),
-        peers: vec![users.clone(), tasks.clone()],
-        sources: sources.clone(),
-        issuer,
-        auth: auth.clone(),
-        users,
-        tasks: TaskFetcher::new(tasks, sources.clone()),
-        billing: Billing::new(sources.clone(), tariff, calendar.clone(), publisher),
-    };
-    let calendar = Arc::new(calendar);
-    let pages = PageState {
-        db,
-        sources,
-        site,
         auth,
-        calendar,
-        currency,
+        machines: machines.clone(),
+        peers: Peers::try_new(&config, &issuer, &sources)?,
+        issuer,
+        billing: billing(&config, &sources)?,
+        db: db.clone(),
+        sources: sources.clone(),
     };
-    let listeners = listen(&config, pages, operations, lifecycle).await?;
+    let api = api::router(db, machines, sources);
+    let pages = page_routes(&config, pages, operations)?;
+    let listeners = listen(&config, pages, api, lifecycle).await?;
     jobs::spawn_all(lifecycle, jobs)?;
     Ok(listeners)
 }
@@ -120,46 +113,52 @@ fn login<'a>(
     }
 }
 
-/// Clients for the users of the auth bridge and the tasks of the board.
-fn peers(
+/// The operations pages, without a part of the auth bridge.
+fn operations_of(pages: &PageState, broker: Broker) -> Operations {
+    Operations {
+        subject: &operations::SUBJECT,
+        site: pages.site.clone(),
+        auth: pages.auth.clone(),
+        db: pages.db.clone(),
+        sources: pages.sources.clone(),
+        broker,
+        outbox: OutboxSignal::new(),
+        bridge: None,
+    }
+}
+
+/// The book-keeping with the configured prices and days.
+///
+/// # Errors
+/// When a setting cannot be used.
+pub(crate) fn billing(config: &Config, sources: &Sources) -> anyhow::Result<Billing> {
+    let publisher = EventPublisher::new(sources.clone(), config.money.currency()?);
+    let calendar = config.calendar.calendar()?;
+    let tariff = config.money.tariff()?;
+    Ok(Billing::new(sources.clone(), tariff, calendar, publisher))
+}
+
+fn page_routes(
     config: &Config,
-    issuer: &Issuer,
-    sources: &Sources,
-) -> anyhow::Result<(PeerClient, PeerClient)> {
-    let token = |scope| MachineToken::new(issuer.clone(), &config.identity, scope, sources.clone());
-    let peers = &config.peers;
-    let users = PeerClient::try_new(
-        "auth",
-        &peers.auth,
-        token(rest::USERS_READ),
-        sources.clone(),
-    )?;
-    let tasks = PeerClient::try_new(
-        "tasks",
-        &peers.tasks,
-        token(rest::TASKS_READ),
-        sources.clone(),
-    )?;
-    Ok((users, tasks))
+    state: PageState,
+    operations: Operations,
+) -> anyhow::Result<Routes> {
+    let login = Url::parse(&config.identity.issuer).context("identity.issuer is no address")?;
+    let guard = PageGuard::try_new(BASE, &config.pages.origin, &login)?;
+    Ok(web::router(state, operations, guard))
 }
 
 async fn listen(
     config: &Config,
-    state: PageState,
-    operations: Operations,
+    pages: Routes,
+    api: Routes,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Listeners> {
-    let login = Url::parse(&config.identity.issuer).context("identity.issuer is no address")?;
-    let guard = PageGuard::try_new(BASE, &config.pages.origin, &login)?;
-    let pages = http::bind(&ListenConfig {
-        listen: config.pages.listen,
-    })
-    .await?;
-    let api = http::bind(&config.api).await?;
-    let api_routes = api::router(state.db.clone(), state.sources.clone());
-    let page_routes = web::router(state, operations, guard);
+    let bind = |listen| async move { http::bind(&ListenConfig { listen }).await };
+    let page_listener = bind(config.pages.listen).await?;
+    let api_listener = bind(config.api.listen).await?;
     Ok(Listeners {
-        pages: http::serve(lifecycle, "pages", pages, page_routes)?,
-        api: http::serve(lifecycle, "api", api, api_routes)?,
+        pages: http::serve(lifecycle, "pages", page_listener, pages)?,
+        api: http::serve(lifecycle, "api", api_listener, api)?,
     })
 }

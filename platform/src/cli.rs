@@ -1,13 +1,9 @@
-//! The command line that every service has: `serve`, `migrate`, `doctor`.
+//! The commands that every service has: `serve`, `migrate`, `doctor`.
 
-use std::{
-    future::Future,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{future::Future, path::Path, process::ExitCode};
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::Subcommand;
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -17,17 +13,6 @@ use crate::{
     metrics,
     telemetry::{self, LogConfig},
 };
-
-/// What the command line asks for.
-#[derive(Debug, Parser)]
-#[command(version, about)]
-struct Arguments {
-    /// A TOML file that overrides the built-in defaults; the environment overrides both.
-    #[arg(long, global = true)]
-    config: Option<PathBuf>,
-    #[command(subcommand)]
-    command: Command,
-}
 
 /// The commands of every service.
 #[derive(Debug, Subcommand)]
@@ -67,25 +52,26 @@ pub trait Program {
     fn doctor(config: Self::Config) -> impl Future<Output = Report> + Send;
 }
 
-/// Runs the command that the process was started with.
+/// Reads the settings and writes the log from now on as they say; `config` is a TOML file that overrides
+/// the built-in defaults.
+///
+/// # Errors
+/// When the settings cannot be used.
+pub fn prepare<P: Program>(config: Option<&Path>) -> anyhow::Result<P::Config> {
+    let settings: P::Config = config::load(P::DEFAULTS, P::ENVIRONMENT_PREFIX, config)?;
+    telemetry::init(P::log(&settings))?;
+    Ok(settings)
+}
+
+/// Runs one of the commands of every service.
 ///
 /// # Errors
 /// When the settings cannot be used, or the command fails.
-pub async fn run<P: Program>() -> anyhow::Result<ExitCode> {
-    let Arguments { config, command } = Arguments::parse();
-    execute::<P>(command, config.as_deref()).await
-}
-
-/// Runs one command, for a program that has others of its own.
-///
-/// # Errors
-/// As of [`run`].
 pub async fn execute<P: Program>(
     command: Command,
     config: Option<&Path>,
 ) -> anyhow::Result<ExitCode> {
-    let settings: P::Config = config::load(P::DEFAULTS, P::ENVIRONMENT_PREFIX, config)?;
-    telemetry::init(P::log(&settings))?;
+    let settings = prepare::<P>(config)?;
     match command {
         Command::Serve => {
             let lifecycle = Lifecycle::new();

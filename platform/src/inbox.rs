@@ -14,7 +14,10 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::prune::{BATCH, Removed, Then};
+use crate::{
+    parked::storable,
+    prune::{BATCH, Removed, Then},
+};
 
 /// How long a row is kept: longer than any message can be on its way.
 const KEPT: Duration = Duration::from_hours(14 * 24);
@@ -24,11 +27,36 @@ pub const TABLE: &str = "inbox";
 
 /// A message as the inbox knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
+pub struct Entry<'a> {
     /// Its id.
     pub message_id: Uuid,
+    /// The key under which it was first published.
+    pub routing_key: &'a str,
     /// SHA-256 of its body.
     pub digest: [u8; 32],
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its effect is in the database.
+    Applied,
+    /// It changed nothing.
+    Ignored,
+    /// It is kept for a person.
+    Parked,
+}
+
+impl Outcome {
+    /// The name in the database.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Ignored => "ignored",
+            Self::Parked => "parked",
+        }
+    }
 }
 
 /// What the inbox says of a message.
@@ -48,14 +76,15 @@ struct Row {
     digest: Vec<u8>,
 }
 
-/// Notes messages of `consumer` and says of each, in order, whether it is new.
+/// Notes messages of `consumer` and says of each, in order, whether it is new. The new ones count as
+/// applied until [`correct`] says otherwise.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn register(
     txn: &DatabaseTransaction,
     consumer: &str,
-    entries: &[Entry],
+    entries: &[Entry<'_>],
     now: DateTime<Utc>,
 ) -> Result<Vec<Seen>, DbErr> {
     if entries.is_empty() {
@@ -72,18 +101,18 @@ pub async fn register(
 }
 
 /// One statement must not meet a key twice, and replicas that insert in the same order cannot deadlock.
-fn first_of_each_id(entries: &[Entry]) -> BTreeMap<Uuid, [u8; 32]> {
+fn first_of_each_id<'a>(entries: &'a [Entry<'a>]) -> BTreeMap<Uuid, &'a Entry<'a>> {
     let mut firsts = BTreeMap::new();
     for entry in entries {
-        firsts.entry(entry.message_id).or_insert(entry.digest);
+        firsts.entry(entry.message_id).or_insert(entry);
     }
     firsts
 }
 
 /// Compares with what was known before the batch, and within the batch with the first of an id.
-fn judge(entries: &[Entry], before: HashMap<Uuid, Vec<u8>>) -> Vec<Seen> {
+fn judge(entries: &[Entry<'_>], before: HashMap<Uuid, Vec<u8>>) -> Vec<Seen> {
     let mut known = before;
-    let judge_one = |entry: &Entry| match known.get(&entry.message_id) {
+    let judge_one = |entry: &Entry<'_>| match known.get(&entry.message_id) {
         None => {
             known.insert(entry.message_id, entry.digest.to_vec());
             Seen::Fresh
@@ -97,15 +126,26 @@ fn judge(entries: &[Entry], before: HashMap<Uuid, Vec<u8>>) -> Vec<Seen> {
 async fn insert(
     txn: &DatabaseTransaction,
     consumer: &str,
-    firsts: &BTreeMap<Uuid, [u8; 32]>,
+    firsts: &BTreeMap<Uuid, &Entry<'_>>,
     now: DateTime<Utc>,
 ) -> Result<HashSet<Uuid>, DbErr> {
-    let sql = "INSERT INTO inbox (message_id, consumer, digest, received_at) \
-               SELECT m.id, $1, m.digest, $2 FROM unnest($3::uuid[], $4::bytea[]) AS m(id, digest) \
+    let sql = "INSERT INTO inbox (message_id, consumer, routing_key, digest, received_at) \
+               SELECT m.id, $1, m.key, m.digest, $2 \
+               FROM unnest($3::uuid[], $4::text[], $5::bytea[]) AS m(id, key, digest) \
                ON CONFLICT DO NOTHING RETURNING message_id";
     let ids: Vec<Uuid> = firsts.keys().copied().collect();
-    let digests: Vec<Vec<u8>> = firsts.values().map(|digest| digest.to_vec()).collect();
-    let values = [consumer.into(), now.into(), ids.into(), digests.into()];
+    let keys: Vec<String> = firsts
+        .values()
+        .map(|entry| storable(entry.routing_key))
+        .collect();
+    let digests: Vec<Vec<u8>> = firsts.values().map(|entry| entry.digest.to_vec()).collect();
+    let values = [
+        consumer.into(),
+        now.into(),
+        ids.into(),
+        keys.into(),
+        digests.into(),
+    ];
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
     let rows = txn.query_all_raw(statement).await?;
     rows.iter().map(|row| row.try_get_by_index(0)).collect()
@@ -127,6 +167,31 @@ async fn stored(
         .into_iter()
         .map(|row| (row.message_id, row.digest))
         .collect())
+}
+
+/// Notes what became of messages that were not applied, in the transaction of [`register`].
+///
+/// # Errors
+/// Those of the database.
+pub async fn correct(
+    txn: &DatabaseTransaction,
+    consumer: &str,
+    outcomes: &[(Uuid, Outcome)],
+) -> Result<(), DbErr> {
+    if outcomes.is_empty() {
+        return Ok(());
+    }
+    let sql = "UPDATE inbox SET outcome = o.outcome \
+               FROM unnest($2::uuid[], $3::text[]) AS o(id, outcome) \
+               WHERE inbox.message_id = o.id AND inbox.consumer = $1";
+    let ids: Vec<Uuid> = outcomes.iter().map(|(id, _)| *id).collect();
+    let names: Vec<String> = outcomes
+        .iter()
+        .map(|(_, outcome)| outcome.name().to_owned())
+        .collect();
+    let values = [consumer.into(), ids.into(), names.into()];
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+    txn.execute_raw(statement).await.map(drop)
 }
 
 /// Removes what was received longer ago than rows are kept, and answers how much it was.
@@ -180,7 +245,7 @@ struct Batch {
 }
 
 /// The lowest UUIDv7 of a millisecond (RFC 9562 section 5.7).
-fn first_id_of(at: DateTime<Utc>) -> Uuid {
+pub(crate) fn first_id_of(at: DateTime<Utc>) -> Uuid {
     let millis = u128::try_from(at.timestamp_millis()).unwrap_or_default();
     Uuid::from_u128(millis << 80)
 }
@@ -189,9 +254,10 @@ fn first_id_of(at: DateTime<Utc>) -> Uuid {
 mod tests {
     use super::*;
 
-    fn entry(id: u128, body: u8) -> Entry {
+    fn entry(id: u128, body: u8) -> Entry<'static> {
         Entry {
             message_id: Uuid::from_u128(id),
+            routing_key: "tasks.task.changed",
             digest: [body; 32],
         }
     }
@@ -223,8 +289,8 @@ mod tests {
 
     #[test]
     fn rows_are_written_once_per_id_in_the_order_of_ids() {
-        let firsts = first_of_each_id(&[entry(5, 1), entry(2, 2), entry(5, 3)]);
-        let expected = [(Uuid::from_u128(2), [2; 32]), (Uuid::from_u128(5), [1; 32])];
-        assert_eq!(firsts.into_iter().collect::<Vec<_>>(), expected);
+        let entries = [entry(5, 1), entry(2, 2), entry(5, 3)];
+        let firsts: Vec<_> = first_of_each_id(&entries).into_values().copied().collect();
+        assert_eq!(firsts, [entry(2, 2), entry(5, 1)]);
     }
 }

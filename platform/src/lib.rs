@@ -1,9 +1,11 @@
 //! How a service runs: everything without a business word in it.
 #![warn(missing_docs)]
 
+pub mod archive;
 pub mod auth;
 pub mod backoff;
 pub mod cli;
+pub mod conciliation;
 pub mod config;
 pub mod consumer;
 pub mod db;
@@ -14,6 +16,7 @@ pub mod http;
 pub mod inbox;
 pub mod leader;
 pub mod lifecycle;
+pub mod maintenance;
 pub mod metrics;
 pub mod monitor;
 pub mod operations;
@@ -27,6 +30,7 @@ pub mod prune;
 pub mod rabbit;
 pub mod rate_limit;
 pub mod relay;
+pub mod replay;
 pub mod routes;
 pub mod signal;
 pub mod sources;

@@ -10,7 +10,9 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 use tokio::time::sleep;
 
-use crate::{errors::explain, inbox, lifecycle::Lifecycle, parked, sources::Sources};
+use crate::{
+    conciliation, errors::explain, inbox, lifecycle::Lifecycle, parked, replay, sources::Sources,
+};
 
 /// The most rows removed by one statement.
 pub const BATCH: i64 = 10_000;
@@ -85,20 +87,33 @@ impl Removed {
     }
 }
 
+/// What is removed by time alone.
+const KEPT: [Kept; 4] = [
+    parked::KEPT,
+    conciliation::SENT_KEPT,
+    conciliation::RESULTS_KEPT,
+    replay::KEPT,
+];
+
 /// Cleans up the tables that every service has until the process stops; every replica may do it.
 pub fn spawn(lifecycle: &Lifecycle, db: DatabaseConnection, sources: Sources) {
     let stopping = lifecycle.stopping();
     lifecycle.spawn("clean-up", async move {
         let cleaning = async {
             loop {
-                let now = sources.now();
-                note(inbox::TABLE, inbox::prune(&db, now).await);
-                note(parked::KEPT.table, parked::KEPT.prune(&db, now).await);
+                clean(&db, sources.now()).await;
                 sleep(PAUSE).await;
             }
         };
         stopping.run_until_cancelled(cleaning).await;
     });
+}
+
+async fn clean(db: &DatabaseConnection, now: DateTime<Utc>) {
+    note(inbox::TABLE, inbox::prune(db, now).await);
+    for kept in KEPT {
+        note(kept.table, kept.prune(db, now).await);
+    }
 }
 
 fn note(table: &'static str, outcome: Result<u64, DbErr>) {

@@ -65,6 +65,8 @@ pub struct ApiConfig {
 pub struct PeersConfig {
     /// The auth bridge.
     pub auth: PeerConfig,
+    /// Finance, for the messages that it sent.
+    pub finance: PeerConfig,
 }
 
 /// Section `[assignment]`: whom tasks are drawn for (T2).

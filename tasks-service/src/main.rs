@@ -1,19 +1,20 @@
-//! The command line of tasks-service: `serve`, `migrate`, `doctor`.
+//! The command line of tasks-service: `serve`, `migrate`, `doctor`, `replay`, `conciliate`.
 
 use std::process::ExitCode;
 
 use migrations::Database;
 use platform::{
-    cli::{self, Program},
+    cli::Program,
     doctor::Report,
     lifecycle::Lifecycle,
+    maintenance::{Maintenance, Reader},
     rabbit,
     sources::Sources,
     telemetry::LogConfig,
 };
 use tasks_service::{
     config::{Config, DEFAULTS, ENVIRONMENT_PREFIX},
-    doctor, service,
+    doctor, maintenance, service,
 };
 
 struct Tasks;
@@ -48,7 +49,13 @@ impl Program for Tasks {
     }
 }
 
+impl Reader for Tasks {
+    async fn maintain(config: Config, command: Maintenance) -> anyhow::Result<ExitCode> {
+        maintenance::execute(&config, Sources::system(), command).await
+    }
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
-    cli::run::<Tasks>().await
+    platform::maintenance::run::<Tasks>().await
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use contracts::{operations::MANAGE_SCOPE, rest, topology::Publisher};
+use contracts::topology::Publisher;
 use platform::{
-    auth::{Issuer, MachineAuth, MachineToken, WebAuth, WebAuthDeps},
-    db,
+    auth::{Issuer, MachineAuth, WebAuth, WebAuthDeps},
+    conciliation, db,
     http::{self, Served},
     lifecycle::Lifecycle,
     operations::web::Operations,
@@ -26,6 +26,7 @@ use crate::{
     config::Config,
     jobs::{self, Jobs},
     operations,
+    peers::Peers,
     state::{BASE, PageState},
     web,
 };
@@ -58,9 +59,9 @@ pub async fn start(
     };
     let issuer = Issuer::try_new(&config.identity, &sources)?;
     let broker = Broker::try_new(&config.broker, Publisher::Tasks, &sources)?;
-    let clients = Clients::try_new(&config, &issuer, &sources)?;
+    let peers = Peers::try_new(&config, &issuer, &sources)?;
     let pages = pages(&config, &app, &issuer, lifecycle)?;
-    let operations = operations_of(&pages, broker.clone(), clients.bridge);
+    let operations = operations_of(&pages, broker.clone(), peers.bridge.clone());
     let per_second = config.api.per_second;
     let machines = MachineAuth::new(
         issuer.clone(),
@@ -79,7 +80,7 @@ pub async fn start(
             issuer,
             auth: pages.auth.clone(),
             machines,
-            users: clients.users,
+            peers,
             database: config.database,
         },
     )?;
@@ -104,26 +105,6 @@ fn operations_of(pages: &PageState, broker: Broker, bridge: PeerClient) -> Opera
         broker,
         outbox: app.outbox.clone(),
         bridge: Some(Arc::new(bridge)),
-    }
-}
-
-/// Clients of the auth bridge, one for each right.
-struct Clients {
-    users: PeerClient,
-    bridge: PeerClient,
-}
-
-impl Clients {
-    fn try_new(config: &Config, issuer: &Issuer, sources: &Sources) -> anyhow::Result<Self> {
-        let client = |scope| {
-            let (issuer, identity) = (issuer.clone(), &config.identity);
-            let token = MachineToken::new(issuer, identity, scope, sources.clone());
-            PeerClient::try_new("auth", &config.peers.auth, token, sources.clone())
-        };
-        Ok(Self {
-            users: client(rest::USERS_READ)?,
-            bridge: client(MANAGE_SCOPE)?,
-        })
     }
 }
 
@@ -156,12 +137,11 @@ fn pages(
 }
 
 fn api_router(app: &App, machines: MachineAuth) -> Routes {
+    let sent = conciliation::routes(app.db.clone(), machines.clone());
     let api = api::router(Api {
         app: app.clone(),
         machines,
     });
-    http::with_defaults(
-        api.merge(http::process_routes(app.db.clone())),
-        app.sources.clone(),
-    )
+    let routes = api.merge(sent).merge(http::process_routes(app.db.clone()));
+    http::with_defaults(routes, app.sources.clone())
 }

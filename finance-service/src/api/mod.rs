@@ -1,9 +1,10 @@
-//! The interface for machines: whether the process lives and is ready.
+//! The interface for machines: which messages were sent, and how the process is.
 
-use platform::{http, routes::Routes, sources::Sources};
+use platform::{auth::MachineAuth, conciliation, http, routes::Routes, sources::Sources};
 use sea_orm::DatabaseConnection;
 
-/// `/health/live` and `/health/ready`.
-pub fn router(db: DatabaseConnection, sources: Sources) -> Routes {
-    http::with_defaults(http::process_routes(db), sources)
+/// Everything that machines are answered.
+pub fn router(db: DatabaseConnection, machines: MachineAuth, sources: Sources) -> Routes {
+    let sent = conciliation::routes(db.clone(), machines);
+    http::with_defaults(sent.merge(http::process_routes(db)), sources)
 }

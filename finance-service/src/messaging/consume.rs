@@ -50,6 +50,11 @@ impl BatchHandler for TaskConsumer {
         ]
     }
 
+    /// What books no money: it only notes that the task has to be fetched.
+    fn refreshing_keys(&self) -> &'static [&'static str] {
+        &[TaskChanged::KEY]
+    }
+
     async fn handle(
         &self,
         txn: &DatabaseTransaction,

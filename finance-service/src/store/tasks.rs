@@ -1,6 +1,6 @@
 //! The task cache: the titles and numbers that explain transfers (DESIGN.md section 6).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult};
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::store::{DatabaseResult, StoreError, column, statement};
 
 /// What the task board answered for one task.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
 pub struct CachedTask {
     /// The task.
     pub task: Uuid,
@@ -43,6 +43,22 @@ pub async fn newer(
         .all(db)
         .await?;
     Ok(rows.into_iter().map(|row| row.task_uuid).collect())
+}
+
+/// Those of the given tasks that are cached.
+pub async fn find(
+    db: &impl ConnectionTrait,
+    tasks: Vec<Uuid>,
+) -> Result<HashMap<Uuid, CachedTask>, StoreError> {
+    let sql =
+        "SELECT task_uuid AS task, number, title, guard FROM task_cache WHERE task_uuid = ANY($1)";
+    let rows = CachedTask::find_by_statement(statement(sql, [tasks.into()]))
+        .all(db)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|cached| (cached.task, cached))
+        .collect())
 }
 
 /// Keeps what was fetched, unless a later event is applied already.

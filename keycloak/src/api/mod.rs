@@ -7,7 +7,7 @@ use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
 
 use axum::extract::{FromRef, rejection::JsonRejection};
 use platform::{
-    auth::MachineAuth, db::ErrorKind, errors, http, problem::Problem, routes::Routes,
+    auth::MachineAuth, conciliation, db::ErrorKind, errors, http, problem::Problem, routes::Routes,
     sources::Sources,
 };
 use sea_orm::DatabaseConnection;
@@ -61,8 +61,10 @@ impl FromRef<ApiState> for Sources {
 pub fn router(state: ApiState) -> Routes {
     let process = http::process_routes(state.db.clone());
     let sources = state.sources.clone();
+    let sent = conciliation::routes(state.db.clone(), state.auth.clone());
     let machines = users::routes().merge(operations::routes());
-    http::with_defaults(machines.with_state(state).merge(process), sources)
+    let machines = machines.with_state(state).merge(sent);
+    http::with_defaults(machines.merge(process), sources)
 }
 
 fn unreadable(rejection: &JsonRejection) -> Problem {

@@ -1,6 +1,6 @@
 //! Applies a batch: one transaction with inbox, effects and parked messages; poison goes to retry.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use contracts::topology::{ConsumerQueue, queues_exchange, retry_queue};
 use sea_orm::{DatabaseTransaction, TransactionTrait};
@@ -9,14 +9,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::{
-    BatchHandler, ConsumerContext, HandlerError, Incoming, Verdict,
+    BatchHandler, ConsumerContext, HandlerError, Incoming,
     bisect::{Apply, Attempt, bisect},
+    fate::{Fate, Parking},
+    patience::Patience,
     retry::{NextStep, properties_of_retry},
     seen::{Outcome, count, span, transaction_took},
     worker::{Interrupted, Process},
 };
 use crate::{
-    backoff::Backoff,
     errors::explain,
     inbox::{self, Seen},
     parked::{self, NewParked, ParkKind},
@@ -26,25 +27,24 @@ use crate::{
 /// How long one transaction may take; longer means that the database is gone without a word.
 const TRANSACTION_LIMIT: Duration = Duration::from_secs(30);
 
-/// The message, why it is parked, and the words for a person.
-type Parking<'a> = (&'a Incoming, ParkKind, String);
-
 /// Applies batches of one queue.
 #[derive(Debug)]
 pub(super) struct MessageProcessor<H> {
     context: ConsumerContext,
     handler: Arc<H>,
     stopping: CancellationToken,
+    known: Known,
     /// Opened when the first message has to be retried.
     publisher: Option<ConfirmedPublisher>,
 }
 
-/// What became of a batch.
-#[derive(Debug, Default)]
-struct Tally {
-    applied: usize,
-    ignored: usize,
-    duplicates: usize,
+/// What is done with messages that the inbox knows already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// They are left out.
+    LeaveOut,
+    /// Those that only refresh a cache are applied again, the others are left out.
+    Refresh,
 }
 
 impl<H: BatchHandler> Process for MessageProcessor<H> {
@@ -111,8 +111,14 @@ impl<H: BatchHandler> MessageProcessor<H> {
             context,
             handler,
             stopping,
+            known: Known::LeaveOut,
             publisher: None,
         }
+    }
+
+    /// What it does with messages that the inbox knows.
+    pub(super) fn with_known(self, known: Known) -> Self {
+        Self { known, ..self }
     }
 
     fn queue(&self) -> ConsumerQueue {
@@ -124,69 +130,83 @@ impl<H: BatchHandler> MessageProcessor<H> {
     }
 
     async fn apply_once(&self, messages: &[Incoming]) -> Result<(), HandlerError> {
-        let keys = self.handler.keys();
-        let mut parking = Vec::new();
-        let mut readable = Vec::with_capacity(messages.len());
-        for message in messages {
-            match message.refusal(keys) {
-                Some((kind, reason)) => parking.push((message, kind, reason)),
-                None => readable.push(message),
-            }
-        }
         let began = Instant::now();
         let txn = self.context.db.begin().await?;
-        let mut tally = Tally::default();
-        let fresh = self.unseen(&txn, readable, &mut parking).await?;
-        tally.duplicates = messages.len() - fresh.len() - parking.len();
-        if !fresh.is_empty() {
-            let verdicts = self.handler.handle(&txn, &fresh).await?;
-            settle(&fresh, verdicts, &mut parking, &mut tally)?;
+        let mut fate = Fate::default();
+        let fresh = self.unseen(&txn, messages, &mut fate).await?;
+        let readable = self.readable(fresh, &mut fate);
+        if !readable.is_empty() {
+            let verdicts = self.handler.handle(&txn, &readable).await?;
+            fate.settle(&readable, verdicts)?;
         }
-        self.park(&txn, &parking).await?;
+        self.park(&txn, &fate).await?;
+        inbox::correct(&txn, self.queue().name, &fate.corrections()).await?;
         txn.commit().await?;
         transaction_took(self.queue().name, began.elapsed());
         self.handler.committed();
-        self.report(&tally, &parking);
+        self.report(&fate);
         Ok(())
     }
 
-    /// Leaves out what was applied before; an id that came with another body is parked.
+    /// Leaves out what was handled before; an id that came with another body is parked.
     async fn unseen<'a>(
         &self,
         txn: &DatabaseTransaction,
-        messages: Vec<&'a Incoming>,
-        parking: &mut Vec<Parking<'a>>,
+        messages: &'a [Incoming],
+        fate: &mut Fate<'a>,
     ) -> Result<Vec<&'a Incoming>, HandlerError> {
-        let entries: Vec<_> = messages
-            .iter()
-            .filter_map(|message| entry(message))
-            .collect();
+        let entries: Vec<_> = messages.iter().filter_map(entry).collect();
         let now = self.context.sources.now();
         let seen = inbox::register(txn, self.queue().name, &entries, now).await?;
         let mut seen = seen.into_iter();
+        let mut met = HashSet::new();
         let mut fresh = Vec::with_capacity(messages.len());
         for message in messages {
-            let known = message.message_id.and_then(|_| seen.next());
+            let known = message.message_id.and_then(|id| Some((id, seen.next()?)));
             match known {
                 // Without an id only the keys of the business protect (DESIGN.md section 5).
-                None | Some(Seen::Fresh) => fresh.push(message),
-                Some(Seen::Duplicate) => {}
-                Some(Seen::Conflict) => {
+                None => fresh.push(message),
+                Some((id, Seen::Fresh)) => {
+                    met.insert(id);
+                    fresh.push(message);
+                }
+                Some((id, Seen::Duplicate)) if self.refreshes(message) && met.insert(id) => {
+                    fate.refreshed.insert(id);
+                    fresh.push(message);
+                }
+                Some((_, Seen::Duplicate)) => fate.duplicates += 1,
+                Some((_, Seen::Conflict)) => {
                     let reason = "its id was seen before with another body".to_owned();
-                    parking.push((message, ParkKind::Conflict, reason));
+                    fate.contradicting
+                        .push((message, ParkKind::Conflict, reason));
                 }
             }
         }
         Ok(fresh)
     }
 
-    async fn park(
-        &self,
-        txn: &DatabaseTransaction,
-        parking: &[Parking<'_>],
-    ) -> Result<(), HandlerError> {
-        let rows: Vec<NewParked> = parking
-            .iter()
+    /// Whether a message is applied although it was handled before.
+    fn refreshes(&self, message: &Incoming) -> bool {
+        let key = message.routing_key.as_str();
+        self.known == Known::Refresh && self.handler.refreshing_keys().contains(&key)
+    }
+
+    /// Leaves out what no handler can be asked about.
+    fn readable<'a>(&self, fresh: Vec<&'a Incoming>, fate: &mut Fate<'a>) -> Vec<&'a Incoming> {
+        let keys = self.handler.keys();
+        let mut readable = Vec::with_capacity(fresh.len());
+        for message in fresh {
+            match message.refusal(keys) {
+                Some((kind, reason)) => fate.parked.push((message, kind, reason)),
+                None => readable.push(message),
+            }
+        }
+        readable
+    }
+
+    async fn park(&self, txn: &DatabaseTransaction, fate: &Fate<'_>) -> Result<(), HandlerError> {
+        let rows: Vec<NewParked> = fate
+            .to_park()
             .map(|(message, kind, reason)| {
                 let id = self.context.sources.new_id();
                 message.to_parked(id, self.queue().name, *kind, reason.clone())
@@ -196,21 +216,22 @@ impl<H: BatchHandler> MessageProcessor<H> {
         Ok(())
     }
 
-    fn report(&self, tally: &Tally, parking: &[Parking<'_>]) {
+    fn report(&self, fate: &Fate<'_>) {
         let queue = self.queue().name;
-        count(queue, Outcome::Applied, tally.applied);
-        count(queue, Outcome::Ignored, tally.ignored);
-        count(queue, Outcome::Duplicate, tally.duplicates);
-        count(queue, Outcome::Parked, parking.len());
+        let parked = fate.to_park().count();
+        count(queue, Outcome::Applied, fate.applied);
+        count(queue, Outcome::Ignored, fate.ignored.len());
+        count(queue, Outcome::Duplicate, fate.duplicates);
+        count(queue, Outcome::Parked, parked);
         tracing::debug!(
             queue,
-            tally.applied,
-            tally.ignored,
-            tally.duplicates,
-            parked = parking.len(),
+            applied = fate.applied,
+            ignored = fate.ignored.len(),
+            duplicates = fate.duplicates,
+            parked,
             "a batch is committed"
         );
-        for (message, kind, reason) in parking {
+        for (message, kind, reason) in fate.to_park() {
             let (key, id) = (&message.routing_key, message.message_id);
             if *kind == ParkKind::Conflict {
                 tracing::error!(queue, key, message_id = ?id, reason, "a message contradicts another");
@@ -226,30 +247,39 @@ impl<H: BatchHandler> MessageProcessor<H> {
             return Ok(());
         }
         let mut patience = self.patience();
-        while let Err(error) = self.try_park_exhausted(exhausted).await {
-            patience.pause(&error).await?;
-        }
-        self.report(&Tally::default(), exhausted);
+        let fate = loop {
+            match self.try_park_exhausted(exhausted).await {
+                Ok(fate) => break fate,
+                Err(error) => patience.pause(&error).await?,
+            }
+        };
+        self.report(&fate);
         Ok(())
     }
 
-    async fn try_park_exhausted(&self, exhausted: &[Parking<'_>]) -> Result<(), HandlerError> {
-        let entries: Vec<_> = exhausted
-            .iter()
-            .filter_map(|(message, ..)| entry(message))
-            .collect();
+    async fn try_park_exhausted<'a>(
+        &self,
+        exhausted: &[Parking<'a>],
+    ) -> Result<Fate<'a>, HandlerError> {
+        let messages = exhausted.iter().map(|(message, ..)| *message);
+        let entries: Vec<_> = messages.filter_map(entry).collect();
+        let queue = self.queue().name;
         let txn = self.context.db.begin().await?;
-        let now = self.context.sources.now();
-        let seen = inbox::register(&txn, self.queue().name, &entries, now).await?;
-        // A copy that another replica applied meanwhile is done, and nobody has to decide on this one.
+        let seen = inbox::register(&txn, queue, &entries, self.context.sources.now()).await?;
         let mut seen = seen.into_iter();
-        let is_open = |parking: &&Parking<'_>| {
-            parking.0.message_id.is_none() || seen.next() != Some(Seen::Duplicate)
-        };
-        let open: Vec<Parking<'_>> = exhausted.iter().filter(is_open).cloned().collect();
-        self.park(&txn, &open).await?;
+        let mut fate = Fate::default();
+        for parking in exhausted {
+            match parking.0.message_id.and_then(|_| seen.next()) {
+                None | Some(Seen::Fresh) => fate.parked.push(parking.clone()),
+                // Another replica applied it meanwhile, and nobody has to decide on this one.
+                Some(Seen::Duplicate) => fate.duplicates += 1,
+                Some(Seen::Conflict) => fate.contradicting.push(parking.clone()),
+            }
+        }
+        self.park(&txn, &fate).await?;
+        inbox::correct(&txn, queue, &fate.corrections()).await?;
         txn.commit().await?;
-        Ok(())
+        Ok(fate)
     }
 
     /// Publishes copies to the retry queues. Only when the broker has them may the originals be
@@ -298,63 +328,10 @@ impl<H: BatchHandler> MessageProcessor<H> {
     }
 }
 
-fn entry(message: &Incoming) -> Option<inbox::Entry> {
-    let message_id = message.message_id?;
+fn entry(message: &Incoming) -> Option<inbox::Entry<'_>> {
     Some(inbox::Entry {
-        message_id,
+        message_id: message.message_id?,
+        routing_key: &message.routing_key,
         digest: message.digest,
     })
-}
-
-fn settle<'a>(
-    fresh: &[&'a Incoming],
-    verdicts: Vec<Verdict>,
-    parking: &mut Vec<Parking<'a>>,
-    tally: &mut Tally,
-) -> Result<(), HandlerError> {
-    if verdicts.len() != fresh.len() {
-        let text = format!("{} verdicts for {} messages", verdicts.len(), fresh.len());
-        return Err(HandlerError::failed(text));
-    }
-    for (message, verdict) in fresh.iter().copied().zip(verdicts) {
-        match verdict {
-            Verdict::Applied => tally.applied += 1,
-            Verdict::Ignored => tally.ignored += 1,
-            Verdict::Unreadable(why) => parking.push((message, ParkKind::Unreadable, why)),
-            Verdict::Park(why) => parking.push((message, ParkKind::Refused, why)),
-            Verdict::Conflict(why) => parking.push((message, ParkKind::Conflict, why)),
-        }
-    }
-    Ok(())
-}
-
-/// Waits between attempts at the same batch, but not for ever.
-#[derive(Debug)]
-pub(super) struct Patience {
-    backoff: Backoff,
-    until: Instant,
-    stopping: CancellationToken,
-}
-
-impl Patience {
-    pub(super) fn new(context: &ConsumerContext, stopping: CancellationToken) -> Self {
-        let (shortest, longest) = (Duration::from_millis(50), Duration::from_secs(2));
-        Self {
-            backoff: Backoff::new(shortest, longest, context.sources.rng()),
-            until: Instant::now() + context.options.hold,
-            stopping,
-        }
-    }
-
-    /// Waits after a failure, or says that the batch has to be given back.
-    pub(super) async fn pause(&mut self, error: &HandlerError) -> Result<(), Interrupted> {
-        if Instant::now() >= self.until {
-            return Err(Interrupted::Unavailable(explain(error)));
-        }
-        tracing::debug!(error = explain(error), "a batch is tried again");
-        tokio::select! {
-            () = tokio::time::sleep(self.backoff.next_pause()) => Ok(()),
-            () = self.stopping.cancelled() => Err(Interrupted::Stopping),
-        }
-    }
 }

@@ -4,15 +4,17 @@
 
 use contracts::topology::ConsumerQueue;
 use lapin::types::{AMQPValue, FieldTable};
+use sea_orm::{DbErr, TransactionTrait};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     ConsumerContext, Incoming,
-    batch::Patience,
+    patience::Patience,
     seen::{Outcome, count},
     worker::{Interrupted, Process},
 };
 use crate::{
+    inbox::{self, Entry, Seen},
     parked::{self, NewParked, ParkKind},
     rabbit::headers::{ORIGIN_KEY, text},
 };
@@ -51,6 +53,29 @@ impl DeadProcessor {
         }
         row
     }
+
+    /// Parks messages and tells the inbox of those that it does not know.
+    async fn park<'a>(&self, batch: &[Incoming], rows: &'a [NewParked]) -> Result<(), DbErr> {
+        let (queue, now) = (self.queue.name, self.context.sources.now());
+        let entry = |(message, row): (&Incoming, &'a NewParked)| {
+            Some(Entry {
+                message_id: message.message_id?,
+                routing_key: &row.routing_key,
+                digest: message.digest,
+            })
+        };
+        let entries: Vec<_> = batch.iter().zip(rows).filter_map(entry).collect();
+        let txn = self.context.db.begin().await?;
+        let seen = inbox::register(&txn, queue, &entries, now).await?;
+        let ids = entries
+            .iter()
+            .map(|entry| (entry.message_id, inbox::Outcome::Parked));
+        let fresh = ids.zip(seen).filter(|(_, seen)| *seen == Seen::Fresh);
+        let corrections: Vec<_> = fresh.map(|(correction, _)| correction).collect();
+        inbox::correct(&txn, queue, &corrections).await?;
+        parked::park(&txn, rows, now).await?;
+        txn.commit().await
+    }
 }
 
 impl Process for DeadProcessor {
@@ -60,12 +85,8 @@ impl Process for DeadProcessor {
             .map(|message| self.to_parked(message))
             .collect();
         let mut patience = Patience::new(&self.context, self.stopping.clone());
-        loop {
-            let now = self.context.sources.now();
-            match parked::park(&self.context.db, &rows, now).await {
-                Ok(()) => break,
-                Err(error) => patience.pause(&error.into()).await?,
-            }
+        while let Err(error) = self.park(batch, &rows).await {
+            patience.pause(&error.into()).await?;
         }
         count(self.queue.name, Outcome::Parked, rows.len());
         tracing::warn!(

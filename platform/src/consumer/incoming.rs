@@ -57,7 +57,7 @@ impl Incoming {
 
     /// Takes a delivery apart; `own_exchange` is the only one whose retry headers are believed,
     /// because nobody else may publish to it.
-    pub(super) fn of_delivery(delivery: Delivery, own_exchange: &str) -> Self {
+    pub(crate) fn of_delivery(delivery: Delivery, own_exchange: &str) -> Self {
         let properties = delivery.properties;
         let retried = delivery.exchange.as_str() == own_exchange;
         let own = properties.headers().as_ref().filter(|_| retried);

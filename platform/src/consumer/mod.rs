@@ -8,13 +8,17 @@
 mod batch;
 mod bisect;
 mod dead;
+mod fate;
 mod incoming;
+mod intake;
+mod patience;
 mod retry;
 mod seen;
 mod subscription;
 mod worker;
 
 pub use incoming::Incoming;
+pub use intake::{Intake, IntakeError};
 
 use std::{error::Error, future::Future, sync::Arc, time::Duration};
 
@@ -44,6 +48,12 @@ pub trait BatchHandler: Send + Sync + 'static {
         txn: &DatabaseTransaction,
         messages: &[&Incoming],
     ) -> impl Future<Output = Result<Vec<Verdict>, HandlerError>> + Send;
+
+    /// The keys whose messages only refresh a cache behind a guard: applying one twice is harmless, so a
+    /// replay may apply them again to rebuild that cache.
+    fn refreshing_keys(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// Called after a commit: the place to wake the relay or the fetch job.
     fn committed(&self) {}

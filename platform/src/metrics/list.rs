@@ -185,6 +185,16 @@ pub const METRICS: &[Metric] = &[
         "Parked messages that nobody has decided on yet.",
     ),
     Metric::gauge(
+        "task_exchange_conciliation_missing",
+        &["queue"],
+        "Messages of the last week that were sent and never arrived; `conciliate --heal` applies them.",
+    ),
+    Metric::gauge(
+        "task_exchange_conciliation_surplus",
+        &["queue"],
+        "Messages of the last week that arrived and were not sent by their service.",
+    ),
+    Metric::gauge(
         "task_exchange_fetch_owed",
         &["kind"],
         "Records that are to be fetched from their owner.",

@@ -16,7 +16,6 @@ pub(super) struct Waiting {
     pub(super) queue: String,
     pub(super) routing_key: String,
     pub(super) message_id: Option<String>,
-    pub(super) kind: String,
     pub(super) headers: serde_json::Value,
     pub(super) properties: serde_json::Value,
     pub(super) body: Vec<u8>,
@@ -86,7 +85,6 @@ mod tests {
             queue: "finance.tasks".to_owned(),
             routing_key: "tasks.task.assigned".to_owned(),
             message_id: Some(Uuid::from_u128(1).to_string()),
-            kind: "refused".to_owned(),
             headers: json!({
                 "schema_version": 1, "traceparent": "00-a", "retry-attempt": 5, "retry-error": "no",
                 "retry-first-at": "then", "x-death": [], "origin-routing-key": "old", "parked-id": "old",

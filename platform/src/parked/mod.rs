@@ -153,7 +153,7 @@ fn sendable(body: &[u8]) -> Option<&str> {
 }
 
 /// PostgreSQL stores no NUL in text, and a message that cannot be parked would block its queue.
-fn storable(text: &str) -> String {
+pub(crate) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 

@@ -13,11 +13,9 @@ use sea_orm::{
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{
-    ParkKind,
-    again::{Again, Waiting},
-};
+use super::again::{Again, Waiting};
 use crate::{
+    inbox::Outcome,
     operations::audit::{self, Action, NewAudit, Operator},
     sources::Sources,
 };
@@ -223,7 +221,7 @@ impl<'a> Command<'a> {
     async fn lock(&self, selection: Selection, after: Uuid) -> Result<Vec<Waiting>, DbErr> {
         let (condition, id) = condition_of(selection);
         let sql = format!(
-            "SELECT id, queue, routing_key, message_id, kind, headers, properties, body, digest, \
+            "SELECT id, queue, routing_key, message_id, headers, properties, body, digest, \
              parked_at FROM parked_message WHERE state = 'parked' AND {condition} AND id > $2 \
              ORDER BY id LIMIT $3 FOR UPDATE"
         );
@@ -255,19 +253,27 @@ impl<'a> Command<'a> {
     }
 
     /// Takes away the inbox rows that parking wrote. Not those of another body under the same id, which
-    /// was applied; nor those of what the broker gave up on, which may have been applied without an
+    /// was applied; nor those of what the broker gave up on after it was applied without an
     /// acknowledgement: sent again, such a message is recognised and changes nothing.
     async fn forget(&self, messages: &[Again]) -> Result<(), DbErr> {
         let sql = "DELETE FROM inbox i USING unnest($1::uuid[], $2::text[], $3::bytea[]) \
-                   AS m(id, queue, digest) \
-                   WHERE i.message_id = m.id AND i.consumer = m.queue AND i.digest = m.digest";
-        let known = |again: &&Again| again.of.kind != ParkKind::DeadLettered.name();
-        let known: Vec<&Again> = messages.iter().filter(known).collect();
-        let ids: Vec<Uuid> = known.iter().map(|again| again.message_id).collect();
-        let queues: Vec<String> = known.iter().map(|again| again.of.queue.clone()).collect();
-        let digests: Vec<Vec<u8>> = known.iter().map(|again| again.of.digest.clone()).collect();
-        self.execute(sql, [ids.into(), queues.into(), digests.into()])
-            .await
+                   AS m(id, queue, digest) WHERE i.message_id = m.id AND i.consumer = m.queue \
+                   AND i.digest = m.digest AND i.outcome = $4";
+        let ids: Vec<Uuid> = messages.iter().map(|again| again.message_id).collect();
+        let queues: Vec<String> = messages
+            .iter()
+            .map(|again| again.of.queue.clone())
+            .collect();
+        let digests: Vec<Vec<u8>> = messages
+            .iter()
+            .map(|again| again.of.digest.clone())
+            .collect();
+        let parked = Outcome::Parked.name();
+        self.execute(
+            sql,
+            [ids.into(), queues.into(), digests.into(), parked.into()],
+        )
+        .await
     }
 
     async fn append(&self, messages: &[Again]) -> Result<(), DbErr> {

@@ -53,6 +53,11 @@ impl<R: PeopleReaction> BatchHandler for PeopleHandler<R> {
         &[UserCreated::KEY, UserChanged::KEY, UserDeleted::KEY]
     }
 
+    /// All of them: created and changed only note a fetch, and a deletion is final.
+    fn refreshing_keys(&self) -> &'static [&'static str] {
+        self.keys()
+    }
+
     async fn handle(
         &self,
         txn: &DatabaseTransaction,

@@ -3,7 +3,7 @@
 //! It writes nothing itself: a difference becomes a note of an owed fetch, so that repairs and events
 //! take the same guarded way and a deletion in between wins.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
 
 use contracts::identity::User;
 use sea_orm::{DatabaseConnection, DbErr, TransactionTrait};
@@ -58,6 +58,20 @@ pub struct Reconciliation {
     pub different: usize,
     /// Users that are missing at the source; they will be asked for and marked as deleted.
     pub vanished: usize,
+}
+
+impl fmt::Display for Reconciliation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            seen,
+            different,
+            vanished,
+        } = self;
+        write!(
+            f,
+            "{seen} compared, {different} will be fetched, {vanished} are gone"
+        )
+    }
 }
 
 /// Compares at start and every six hours; `fetches` wakes the fetch job of users.

@@ -3,6 +3,7 @@
 use std::{future::Future, str::FromStr, time::Duration};
 
 use chrono::{DateTime, Utc};
+use contracts::topology::ENTRANCE_SUFFIX;
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
@@ -137,12 +138,18 @@ impl Cleaner {
         Ok(Self { connection })
     }
 
-    /// Removes rows that the broker confirmed.
+    /// Removes rows that the broker confirmed, and notes in the same statement what was said to the world;
+    /// what went to the service's own queues was said by somebody else.
     pub(super) async fn remove(&mut self, positions: Vec<i64>) -> Result<(), RelayError> {
         if positions.is_empty() {
             return Ok(());
         }
-        let query = sqlx::query("DELETE FROM outbox WHERE position = ANY($1)").bind(positions);
+        let sql = "WITH gone AS (DELETE FROM outbox WHERE position = ANY($1) \
+                   RETURNING message_id, routing_key, exchange) \
+                   INSERT INTO sent_message (message_id, routing_key) \
+                   SELECT message_id, routing_key FROM gone \
+                   WHERE exchange = split_part(routing_key, '.', 1) || $2";
+        let query = sqlx::query(sql).bind(positions).bind(ENTRANCE_SUFFIX);
         in_time(query.execute(&mut self.connection)).await.map(drop)
     }
 

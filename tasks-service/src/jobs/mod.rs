@@ -5,16 +5,16 @@ mod redraw;
 
 use std::sync::Arc;
 
-use contracts::topology::TASKS_AUTH;
+use contracts::topology::{TASKS_AUTH, TASKS_FINANCE};
 use platform::{
     auth::{Issuer, MachineAuth, WebAuth},
+    conciliation,
     consumer::{self, ConsumerContext, ConsumerOptions},
     db::DatabaseConfig,
     fetch,
     lifecycle::Lifecycle,
     monitor::{self, Monitor},
     operations::heartbeat::{self, Heart},
-    peer::PeerClient,
     people::{self, PeopleHandler, UserFetcher},
     prune,
     rabbit::{self, Broker},
@@ -25,6 +25,7 @@ use platform::{
 use crate::{
     app::{App, people::PeopleWatch},
     messaging::consume::PriceHandler,
+    peers::Peers,
 };
 
 /// What the jobs work with.
@@ -36,7 +37,7 @@ pub(crate) struct Jobs {
     pub(crate) issuer: Issuer,
     pub(crate) auth: WebAuth,
     pub(crate) machines: MachineAuth,
-    pub(crate) users: PeerClient,
+    pub(crate) peers: Peers,
 }
 
 /// Starts all of them.
@@ -75,10 +76,10 @@ pub(crate) fn spawn_all(lifecycle: &Lifecycle, jobs: Jobs) -> anyhow::Result<()>
         db: db.clone(),
         sources: sources.clone(),
         broker: jobs.broker,
-        peers: vec![jobs.users.clone()],
+        peers: vec![jobs.peers.users.clone()],
     };
     heartbeat::spawn(lifecycle, heart);
-    let users = Arc::new(jobs.users);
+    let users = Arc::new(jobs.peers.users);
     let fetcher = UserFetcher::new(Arc::clone(&users), sources.clone(), watch);
     fetch::spawn(
         lifecycle,
@@ -88,6 +89,10 @@ pub(crate) fn spawn_all(lifecycle: &Lifecycle, jobs: Jobs) -> anyhow::Result<()>
         fetcher,
     );
     people::spawn_reconciliation(lifecycle, db.clone(), sources.clone(), users, fetches);
+
+    let (sent_by_auth, sent_by_finance) = (jobs.peers.sent_by_auth, jobs.peers.sent_by_finance);
+    conciliation::spawn(lifecycle, db, sources, TASKS_AUTH, sent_by_auth);
+    conciliation::spawn(lifecycle, db, sources, TASKS_FINANCE, sent_by_finance);
 
     redraw::spawn(lifecycle, jobs.app.clone());
     prune::spawn(lifecycle, db.clone(), sources.clone());

@@ -26,6 +26,11 @@ impl BatchHandler for PriceHandler {
         &[TaskPriced::KEY]
     }
 
+    /// A price is kept behind its guard.
+    fn refreshing_keys(&self) -> &'static [&'static str] {
+        self.keys()
+    }
+
     async fn handle(
         &self,
         txn: &DatabaseTransaction,

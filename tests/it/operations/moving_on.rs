@@ -46,6 +46,17 @@ async fn a_message_that_is_sent_again_is_booked_once_however_often_that_is_asked
     desk.settled().await?;
     assert_eq!(desk.finance.movements(message.assigned_to).await?.len(), 1);
     assert_eq!(desk.state(parked).await?, "retried");
+    let applied = format!(
+        "routing_key = '{}' AND outcome = 'applied'",
+        TaskAssigned::KEY
+    );
+    assert_eq!(desk.finance.database.count("inbox", &applied).await?, 2);
+    // It was not said to the world a second time.
+    let copies = "routing_key <> 'finance.task.priced'";
+    assert_eq!(
+        desk.finance.database.count("sent_message", copies).await?,
+        0
+    );
     let expected = (
         "retry".to_owned(),
         String::new(),

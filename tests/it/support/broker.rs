@@ -10,9 +10,9 @@ use lapin::{
     message::BasicGetMessage,
     options::{
         BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
-        QueueDeclareOptions, QueueDeleteOptions,
+        QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
     },
-    types::FieldTable,
+    types::{AMQPValue, FieldTable},
 };
 use platform::{config::Secret, rabbit::BrokerConfig};
 use reqwest::Method;
@@ -224,6 +224,31 @@ impl TestBroker {
     pub(crate) async fn delete(&self, queue: &str) -> Result<()> {
         let options = QueueDeleteOptions::default();
         self.channel.queue_delete(queue.into(), options).await?;
+        Ok(())
+    }
+
+    /// Puts an archive that forgets all but some files of `bytes` each in the place of a publisher's.
+    pub(crate) async fn shorten_archive(&self, publisher: Publisher, bytes: i64) -> Result<()> {
+        let archive = topology::archive(publisher);
+        self.delete(&archive).await?;
+        let mut arguments = FieldTable::default();
+        let stream = AMQPValue::LongString("stream".into());
+        arguments.insert("x-queue-type".into(), stream);
+        for limit in ["x-max-length-bytes", "x-stream-max-segment-size-bytes"] {
+            arguments.insert(limit.into(), AMQPValue::LongLongInt(bytes));
+        }
+        let durable = QueueDeclareOptions {
+            durable: true,
+            ..QueueDeclareOptions::default()
+        };
+        self.channel
+            .queue_declare(archive.as_str().into(), durable, arguments)
+            .await?;
+        let entrance = topology::entrance(publisher);
+        let (options, none) = (QueueBindOptions::default(), FieldTable::default());
+        self.channel
+            .queue_bind(archive.into(), entrance.into(), "".into(), options, none)
+            .await?;
         Ok(())
     }
 

@@ -73,3 +73,18 @@ pub(crate) fn task_changed() -> TaskChanged {
         timestamp: noon(),
     }
 }
+
+/// Somebody with these roles, as the auth bridge knows them since `changed_at`.
+pub(crate) fn user(user_id: Uuid, roles: &[Role], changed_at: DateTime<Utc>) -> User {
+    User {
+        user_id,
+        username: user_id.to_string(),
+        email: None,
+        first_name: "Test".to_owned(),
+        last_name: user_id.to_string(),
+        roles: roles.iter().map(ToString::to_string).collect(),
+        enabled: true,
+        changed_at,
+        as_of: changed_at,
+    }
+}

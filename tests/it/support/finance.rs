@@ -1,6 +1,6 @@
 //! finance-service in the test's own process, on a database and a virtual host of its own.
 
-use std::sync::Arc;
+use std::{process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, Result, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -10,15 +10,18 @@ use contracts::{
     topology::Publisher,
 };
 use finance_service::{
-    config,
+    config, maintenance,
     service::{self, Listeners},
 };
 use lapin::message::BasicGetMessage;
 use migrations::Database;
 use platform::{
+    db,
     lifecycle::Lifecycle,
+    maintenance::Maintenance,
     sources::{Clock as _, ManualClock, Sources},
 };
+use sea_orm::DatabaseConnection;
 use uuid::Uuid;
 
 use super::{
@@ -131,8 +134,7 @@ impl Finance {
     /// Starts the service, for the first time or again.
     pub(crate) async fn resume(&mut self) -> Result<()> {
         self.lifecycle = Lifecycle::new();
-        let sources = Sources::system().with_clock(Arc::new(self.clock.clone()));
-        let listeners = service::start(self.settings()?, sources, &self.lifecycle).await?;
+        let listeners = service::start(self.settings()?, self.sources(), &self.lifecycle).await?;
         self.listeners = Some(listeners);
         Ok(())
     }
@@ -154,6 +156,21 @@ impl Finance {
             Ok(self.database.count("user_cache", &is_known).await? == 1)
         })
         .await
+    }
+
+    /// Does by hand what `command` says, beside the running service.
+    pub(crate) async fn maintain(&self, command: Maintenance) -> Result<ExitCode> {
+        maintenance::execute(&self.settings()?, self.sources(), command).await
+    }
+
+    /// A connection of the service's own role.
+    pub(crate) async fn connect(&self) -> Result<DatabaseConnection> {
+        Ok(db::connect(&self.settings()?.database).await?)
+    }
+
+    /// Ids and times as the service has them.
+    pub(crate) fn sources(&self) -> Sources {
+        Sources::system().with_clock(Arc::new(self.clock.clone()))
     }
 
     fn settings(&self) -> Result<config::Config> {
@@ -297,8 +314,10 @@ impl Finance {
         })
         .await?;
         self.lifecycle.stop_and_wait().await;
-        // Prices are for tasks-service, which does not run here.
-        while self.broker.take("tasks.finance").await?.is_some() {}
+        // What is for tasks-service, which does not run here.
+        for queue in ["tasks.finance", "tasks.auth"] {
+            while self.broker.take(queue).await?.is_some() {}
+        }
         let remaining = self.broker.remaining().await?;
         ensure!(remaining.is_empty(), "messages remain: {remaining:?}");
         self.remove().await

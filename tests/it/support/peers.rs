@@ -12,17 +12,25 @@ use std::{
 use anyhow::Result;
 use axum::{
     Json,
-    extract::{Request, State},
+    extract::{Query, Request, State},
     http::StatusCode,
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use chrono::{DateTime, Utc};
 use contracts::{
     identity::{BatchGetUsers, User, UsersBatch, UsersPage},
-    tasks::{BatchGetTasks, Task, TasksBatch},
+    messages::{SentCounts, SentIds},
+    tasks::{BatchGetTasks, Task, TasksBatch, TasksPage},
 };
-use platform::{lifecycle::Lifecycle, routes::Routes};
+use platform::{
+    conciliation::{self, Page, Span},
+    lifecycle::Lifecycle,
+    routes::Routes,
+};
+use sea_orm::DatabaseConnection;
+use serde::Deserialize;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
@@ -39,6 +47,8 @@ pub(crate) struct Peers {
 struct Shared {
     tasks: Mutex<HashMap<Uuid, Task>>,
     users: Mutex<HashMap<Uuid, User>>,
+    /// Where messages are logged that were sent to the service under test.
+    sent: Mutex<Option<DatabaseConnection>>,
     is_down: AtomicBool,
     load: Load,
 }
@@ -53,6 +63,9 @@ impl Peers {
         };
         let rest = Routes::new()
             .route("/tasks/batch-get", post(tasks))
+            .route("/tasks", get(all_tasks))
+            .route("/messages/sent", get(sent))
+            .route("/messages/sent/ids", get(sent_ids))
             .route("/users/batch-get", post(users))
             .route("/users", get(all_users))
             .layer(middleware::from_fn_with_state(peers.clone(), admit));
@@ -116,6 +129,20 @@ impl Peers {
         &self.shared.load
     }
 
+    /// From now on peers say that they sent what is logged in `db`.
+    pub(crate) fn serve_sent(&self, db: &DatabaseConnection) {
+        let mut sent = self.shared.sent.lock().expect("no test panics here");
+        *sent = Some(db.clone());
+    }
+
+    fn sent(&self) -> Option<DatabaseConnection> {
+        self.shared
+            .sent
+            .lock()
+            .expect("no test panics here")
+            .clone()
+    }
+
     /// Every request is answered with 503 from now on.
     pub(crate) fn go_down(&self) {
         self.shared.is_down.store(true, Ordering::SeqCst);
@@ -165,4 +192,54 @@ async fn all_users(State(peers): State<Peers>) -> Json<UsersPage> {
         users: known.values().cloned().collect(),
         next: None,
     })
+}
+
+async fn all_tasks(State(peers): State<Peers>) -> Json<TasksPage> {
+    let known = peers.shared.tasks.lock().expect("no test panics here");
+    Json(TasksPage {
+        tasks: known.values().cloned().collect(),
+        next: None,
+    })
+}
+
+async fn sent(State(peers): State<Peers>, Query(span): Query<Hours>) -> Json<SentCounts> {
+    let span = Span {
+        from: span.from,
+        until: span.until,
+    };
+    let counts = match peers.sent() {
+        Some(db) => conciliation::counts(&db, span)
+            .await
+            .expect("the log can be read"),
+        None => Vec::new(),
+    };
+    Json(SentCounts { counts })
+}
+
+async fn sent_ids(State(peers): State<Peers>, Query(wanted): Query<Ids>) -> Json<SentIds> {
+    let page = Page {
+        hour: wanted.hour,
+        routing_key: &wanted.routing_key,
+        after: wanted.after,
+        limit: wanted.limit,
+    };
+    let db = peers
+        .sent()
+        .expect("ids are asked for where there are counts");
+    let ids = conciliation::ids(&db, page).await;
+    Json(ids.expect("the log can be read"))
+}
+
+#[derive(Debug, Deserialize)]
+struct Hours {
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Ids {
+    hour: DateTime<Utc>,
+    routing_key: String,
+    after: Option<Uuid>,
+    limit: u32,
 }

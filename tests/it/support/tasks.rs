@@ -93,7 +93,7 @@ impl Board {
             peers: &peers,
             identity,
         };
-        let mut config: Config = settings::load(config::DEFAULTS, around, &["auth"])?;
+        let mut config: Config = settings::load(config::DEFAULTS, around, &["auth", "finance"])?;
         change(&mut config);
         let app = App {
             db: db::connect(&config.database).await?,

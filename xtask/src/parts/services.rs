@@ -76,7 +76,7 @@ const AUTH: [Setting; 9] = [
 ];
 
 /// What all commands of tasks-service need.
-const TASKS: [Setting; 13] = [
+const TASKS: [Setting; 14] = [
     ("TASKS_PAGES__LISTEN", Value::Address(Port::TasksPages)),
     ("TASKS_PAGES__ORIGIN", Value::PublicUrl(Port::Nginx)),
     ("TASKS_API__LISTEN", Value::Address(Port::TasksApi)),
@@ -112,6 +112,7 @@ const TASKS: [Setting; 13] = [
     ),
     ("TASKS_SESSION__KEY", Value::Secret(Secret::TasksSessionKey)),
     ("TASKS_PEERS__AUTH__URL", Value::Url(Port::AuthApi)),
+    ("TASKS_PEERS__FINANCE__URL", Value::Url(Port::FinanceApi)),
 ];
 
 /// What all commands of finance-service need.

@@ -1,0 +1,131 @@
+//! The sending half of the task board: its outbox, its relay and its log, without its rules.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+use contracts::{
+    Message,
+    messages::{SentCount, SentIds},
+    topology::Publisher,
+};
+use migrations::Database;
+use platform::{
+    conciliation::{self, Page, SentLog, Span},
+    config::Secret,
+    db::{self, DatabaseConfig},
+    fetch::FetchError,
+    lifecycle::Lifecycle,
+    outbox::{self, OutboxMessage, OutboxSignal},
+    rabbit::{Broker, BrokerConfig},
+    relay,
+    sources::{ManualClock, Sources},
+};
+use sea_orm::{DatabaseConnection, DbErr, TransactionTrait as _};
+use uuid::Uuid;
+
+use crate::support::{broker::TestBroker, database::TestDatabase, waiting::until};
+
+/// The most ids of one page; small, so that a handful of messages needs several.
+const PAGE: u32 = 2;
+
+/// Sends messages as the task board does.
+#[derive(Debug)]
+pub(super) struct Sender {
+    pub(super) database: TestDatabase,
+    pub(super) db: DatabaseConnection,
+    sources: Sources,
+    lifecycle: Lifecycle,
+}
+
+impl Sender {
+    /// Relays to `broker`; ids are of the time that `clock` shows.
+    pub(super) async fn start(broker: &TestBroker, clock: &ManualClock) -> Result<Self> {
+        let sender = Self::idle(clock).await?;
+        let config = BrokerConfig {
+            url: Secret::new(broker.url(Publisher::Tasks)),
+            setup_url: None,
+        };
+        let broker = Broker::try_new(&config, Publisher::Tasks, &sender.sources)?;
+        let config = config_of(&sender.database);
+        let signal = OutboxSignal::new();
+        relay::spawn(&sender.lifecycle, &config, &broker, &sender.sources, signal)?;
+        Ok(sender)
+    }
+
+    /// Writes messages and relays none.
+    pub(super) async fn idle(clock: &ManualClock) -> Result<Self> {
+        let database = TestDatabase::create(Database::Tasks).await?;
+        Ok(Self {
+            db: db::connect(&config_of(&database)).await?,
+            database,
+            sources: Sources::system().with_clock(Arc::new(clock.clone())),
+            lifecycle: Lifecycle::new(),
+        })
+    }
+
+    /// Writes a message to the outbox and answers its id.
+    pub(super) async fn write<M: Message + Sync>(&self, message: &M) -> Result<Uuid> {
+        let message = OutboxMessage::new(&self.sources, message);
+        let txn = self.db.begin().await?;
+        outbox::append(&txn, std::slice::from_ref(&message)).await?;
+        txn.commit().await?;
+        Ok(message.message_id())
+    }
+
+    /// Writes a message and waits until the broker has it.
+    pub(super) async fn send<M: Message + Sync>(&self, message: &M) -> Result<Uuid> {
+        let id = self.write(message).await?;
+        let condition = format!("message_id = '{id}'");
+        until("the message is sent", || async {
+            Ok(self.database.count("sent_message", &condition).await? == 1)
+        })
+        .await?;
+        Ok(id)
+    }
+
+    /// Stops and removes its database.
+    pub(super) async fn finish(self) -> Result<()> {
+        self.lifecycle.stop_and_wait().await;
+        self.db.close().await?;
+        self.database.remove().await
+    }
+}
+
+impl SentLog for Sender {
+    async fn counts(&self, span: Span) -> Result<Vec<SentCount>, FetchError> {
+        let counts = conciliation::counts(&self.db, span).await;
+        counts.map_err(|error| failed(&error))
+    }
+
+    async fn ids(
+        &self,
+        hour: DateTime<Utc>,
+        routing_key: &str,
+        after: Option<Uuid>,
+    ) -> Result<SentIds, FetchError> {
+        let page = Page {
+            hour,
+            routing_key,
+            after,
+            limit: PAGE,
+        };
+        let ids = conciliation::ids(&self.db, page).await;
+        ids.map_err(|error| failed(&error))
+    }
+}
+
+fn failed(error: &DbErr) -> FetchError {
+    FetchError {
+        reason: error.to_string(),
+        retry_after: None,
+    }
+}
+
+fn config_of(database: &TestDatabase) -> DatabaseConfig {
+    DatabaseConfig {
+        url: Secret::new(database.application_url()),
+        migration_url: None,
+        max_connections: 2,
+    }
+}
