@@ -2,5 +2,6 @@
 
 mod immutability;
 mod ledger;
+mod order;
 mod outage;
 mod poison;
