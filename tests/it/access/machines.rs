@@ -32,20 +32,24 @@ use crate::support::{
 /// What tasks-service answers machines. `-` needs no token; `client` is one that may ask for the scope, and
 /// `answer` what it gets with it. Nobody is known, nothing is stuck.
 const TASKS: &str = "
-    method path             scope          client      answer
-    GET    /tasks           tasks:read     finance-m2m 200
-    POST   /tasks/batch-get tasks:read     finance-m2m 200
-    GET    /tasks/{uuid}    tasks:read     finance-m2m 404
-    GET    /health/live     -              -           200
-    GET    /health/ready    -              -           200
-    GET    /metrics         -              -           200
+    method path               scope         client      answer
+    GET    /tasks             tasks:read    finance-m2m 200
+    POST   /tasks/batch-get   tasks:read    finance-m2m 200
+    GET    /tasks/{uuid}      tasks:read    finance-m2m 404
+    GET    /messages/sent     messages:read finance-m2m 200
+    GET    /messages/sent/ids messages:read finance-m2m 200
+    GET    /health/live       -             -           200
+    GET    /health/ready      -             -           200
+    GET    /metrics           -             -           200
 ";
 
 const FINANCE: &str = "
-    method path             scope          client      answer
-    GET    /health/live     -              -           200
-    GET    /health/ready    -              -           200
-    GET    /metrics         -              -           200
+    method path               scope         client    answer
+    GET    /messages/sent     messages:read tasks-m2m 200
+    GET    /messages/sent/ids messages:read tasks-m2m 200
+    GET    /health/live       -             -         200
+    GET    /health/ready      -             -         200
+    GET    /metrics           -             -         200
 ";
 
 const AUTH: &str = "
@@ -53,6 +57,8 @@ const AUTH: &str = "
     GET    /users                          users:read        tasks-m2m 200
     POST   /users/batch-get                users:read        tasks-m2m 200
     GET    /users/{user_id}                users:read        tasks-m2m 404
+    GET    /messages/sent                  messages:read     tasks-m2m 200
+    GET    /messages/sent/ids              messages:read     tasks-m2m 200
     GET    /operations                     operations:manage tasks-m2m 200
     POST   /operations/reconcile           operations:manage tasks-m2m 204
     POST   /operations/accept-deletions    operations:manage tasks-m2m 409
@@ -74,6 +80,15 @@ fn body(path: &str) -> Value {
             json!({"asked_by": id(), "reason": "nobody needs it", "positions": [1]})
         }
         _ => json!({"ids": [id()]}),
+    }
+}
+
+/// What is asked for below that path.
+fn query(path: &str) -> &'static str {
+    match path {
+        "/messages/sent" => "?from=2026-11-20T09:00:00Z&until=2026-11-20T10:00:00Z",
+        "/messages/sent/ids" => "?hour=2026-11-20T09:00:00Z&routing_key=tasks.task.changed",
+        _ => "",
     }
 }
 
@@ -162,7 +177,7 @@ impl Route {
 
     /// A request that would be answered if it came with the right token.
     pub(super) fn request(&self) -> RequestBuilder {
-        self.request_to("")
+        self.request_to(query(self.line.path))
     }
 
     pub(super) fn request_to(&self, query: &str) -> RequestBuilder {

@@ -33,21 +33,6 @@ pub(crate) fn id() -> Uuid {
     SOURCES.new_id()
 }
 
-/// A person as the auth bridge tells of them.
-pub(crate) fn user(user_id: Uuid, roles: &[Role], timestamp: DateTime<Utc>) -> User {
-    User {
-        user_id,
-        username: user_id.to_string(),
-        email: None,
-        first_name: "Test".to_owned(),
-        last_name: user_id.to_string(),
-        roles: roles.iter().map(ToString::to_string).collect(),
-        enabled: true,
-        changed_at: timestamp,
-        as_of: timestamp,
-    }
-}
-
 /// `task_uuid` was given to `assigned_to`, `seconds` after [`noon`].
 pub(crate) fn assigned(task_uuid: Uuid, assigned_to: Uuid, seconds: i64) -> TaskAssigned {
     TaskAssigned {
