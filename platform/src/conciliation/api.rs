@@ -23,6 +23,7 @@ use super::{
 use crate::{
     auth::{Machine, MachineAuth, MachineScope},
     db::ErrorKind,
+    parked::storable,
     problem::Problem,
     routes::Routes,
 };
@@ -104,9 +105,10 @@ async fn ids(
     query: Result<Query<IdsQuery>, QueryRejection>,
 ) -> Result<Json<SentIds>, Problem> {
     let Query(query) = query.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    let routing_key = storable(&query.routing_key);
     let page = Page {
         hour: hour_of(query.hour),
-        routing_key: &query.routing_key,
+        routing_key: &routing_key,
         after: query.after,
         limit: query.limit.unwrap_or(MAX_IDS).clamp(1, MAX_IDS),
     };

@@ -34,7 +34,9 @@ impl Span {
     pub(super) fn hour(from: DateTime<Utc>) -> Self {
         Self {
             from,
-            until: from + HOUR,
+            until: from
+                .checked_add_signed(HOUR)
+                .unwrap_or(DateTime::<Utc>::MAX_UTC),
         }
     }
 

@@ -14,7 +14,7 @@ use super::{
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Queries that no page makes.
-const QUERIES: [&str; 12] = [
+const QUERIES: [&str; 14] = [
     "view=%00&q=%00",
     "q=%FF%FE%C0%AF",
     "q=%",
@@ -25,6 +25,8 @@ const QUERIES: [&str; 12] = [
     "limit=0&limit=-0",
     "day=0000-00-00&before=9999-99-99",
     "day=+262143-01-01&after=2026-01-01T00:00:00.999999999Z_x",
+    "from=-262143-01-01T00:00:00Z&until=%2B262142-12-31T23:59:59Z",
+    "hour=%2B262142-12-31T23:59:59Z&routing_key=%00",
     "q='%3B%20DROP%20TABLE%20task%3B--&order=%27",
     "return_to=%0d%0aSet-Cookie:%20a=b&state=%00&code=%00&error=%00",
 ];

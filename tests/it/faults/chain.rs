@@ -117,7 +117,7 @@ impl Node {
 fn callees(publisher: Publisher) -> &'static [&'static str] {
     match publisher {
         Publisher::Auth => &[],
-        Publisher::Tasks => &["auth"],
+        Publisher::Tasks => &["auth", "finance"],
         Publisher::Finance => &["auth", "tasks"],
     }
 }
