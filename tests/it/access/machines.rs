@@ -19,7 +19,10 @@ use sea_orm::DatabaseConnection;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::table::{Line, lines, must_cover};
+use super::{
+    stage::public,
+    table::{Line, lines, must_cover},
+};
 use crate::support::{
     builders::{id, in_realm},
     database::TestDatabase,
@@ -310,4 +313,22 @@ async fn a_route_opens_to_its_scope_and_to_nothing_else() -> Result<()> {
         assert_eq!(status, 401, "{}: no scope", route.name());
     }
     machines.close().await
+}
+
+#[tokio::test]
+async fn the_origin_of_people_has_no_door_for_machines() -> Result<()> {
+    let client = test_http::client()?;
+    for line in [TASKS, FINANCE, AUTH].into_iter().flat_map(lines) {
+        let address = public(&line.path_to(&id().to_string()));
+        let request = client.request(line.method.clone(), &address);
+        let request = match line.cell("scope") {
+            "-" => request,
+            scope => request.bearer_auth(machine_token(line.cell("client"), scope).await?),
+        };
+        // A page of the same address asks for a login; a token is none.
+        let status = request.send().await?.status().as_u16();
+        let (method, is_closed) = (&line.method, [303, 404, 405].contains(&status));
+        assert!(is_closed, "{method} {address}: {status}");
+    }
+    Ok(())
 }
