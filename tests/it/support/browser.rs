@@ -16,7 +16,11 @@ use reqwest::{
 use serde_json::Value;
 use url::Url;
 
-use super::{environment::Login, http, waiting::eventually};
+use super::{
+    environment::{Login, environment},
+    http,
+    waiting::eventually,
+};
 
 /// More redirects than any login has.
 const MOST_REDIRECTS: usize = 10;
@@ -221,7 +225,7 @@ impl Browser {
 /// Whoever holds it sends a password. Keycloak refuses somebody who logs in twice at the same moment, and tests,
 /// which are processes of their own, share the demo people.
 async fn turn() -> Result<File> {
-    let path = std::env::temp_dir().join("task-exchange-it-password.lock");
+    let path = environment().logs.with_file_name("password.lock");
     eventually("it is our turn to log in", || async {
         let file = File::create(&path)?;
         match file.try_lock() {
