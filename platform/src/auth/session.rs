@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
+use uuid::Uuid;
 
 use super::{
     config::SessionLimits,
@@ -64,9 +65,18 @@ impl PeopleReaction for EndSessions {
         txn: &DatabaseTransaction,
         changes: &[PersonChange],
     ) -> Result<(), DbErr> {
-        for change in changes.iter().filter(|change| change.loses_a_right()) {
-            let user_id = change.after.user_id;
-            let ended = store::end_sessions_of_user(txn, user_id).await?;
+        let losers = changes.iter().filter(|change| change.loses_a_right());
+        let losers: Vec<Uuid> = losers.map(|change| change.after.user_id).collect();
+        self.people_deleted(txn, &losers).await
+    }
+
+    async fn people_deleted(
+        &self,
+        txn: &DatabaseTransaction,
+        user_ids: &[Uuid],
+    ) -> Result<(), DbErr> {
+        for user_id in user_ids {
+            let ended = store::end_sessions_of_user(txn, *user_id).await?;
             if ended > 0 {
                 tracing::info!(user.id = %user_id, ended, "sessions were ended");
             }

@@ -67,7 +67,8 @@ impl<R: PeopleReaction> BatchHandler for PeopleHandler<R> {
         let folded = fold(events.iter().flatten().copied());
 
         let deleted: Vec<_> = folded.deleted.into_iter().collect();
-        let gone = deleted.iter().map(|(user_id, _)| *user_id).collect();
+        let gone: Vec<_> = deleted.iter().map(|(user_id, _)| *user_id).collect();
+        self.reaction.people_deleted(txn, &gone).await?;
         fetch::forget(txn, KIND, gone).await?;
         let changes = cache::mark_deleted(txn, &deleted).await?;
         if !changes.is_empty() {

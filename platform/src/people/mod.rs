@@ -117,6 +117,16 @@ pub trait PeopleReaction: Send + Sync + 'static {
         changes: &[PersonChange],
     ) -> impl Future<Output = Result<(), DbErr>> + Send;
 
+    /// Reacts to deletions, also of users whom the copy never knew: they may have logged in before.
+    ///
+    /// # Errors
+    /// Those of the database; the deletion is rolled back and comes again.
+    fn people_deleted(
+        &self,
+        txn: &DatabaseTransaction,
+        user_ids: &[Uuid],
+    ) -> impl Future<Output = Result<(), DbErr>> + Send;
+
     /// Called after the commit: the place to wake the relay.
     fn committed(&self) {}
 }
@@ -128,6 +138,10 @@ impl PeopleReaction for () {
         _: &DatabaseTransaction,
         _: &[PersonChange],
     ) -> Result<(), DbErr> {
+        Ok(())
+    }
+
+    async fn people_deleted(&self, _: &DatabaseTransaction, _: &[Uuid]) -> Result<(), DbErr> {
         Ok(())
     }
 }

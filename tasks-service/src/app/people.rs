@@ -57,6 +57,10 @@ impl PeopleReaction for PeopleWatch {
         EndSessions.people_changed(txn, changes).await
     }
 
+    async fn people_deleted(&self, txn: &DatabaseTransaction, user_ids: &[Uuid]) -> DatabaseResult {
+        EndSessions.people_deleted(txn, user_ids).await
+    }
+
     fn committed(&self) {
         self.people_changed.wake();
     }

@@ -1,11 +1,15 @@
 //! The pages: which role gets what from which route, and that closed accounts get nothing.
 
 use anyhow::Result;
+use contracts::identity::UserDeleted;
+use platform::sources::Clock as _;
+use reqwest::Method;
 
 use super::{
     stage::{ACCOUNTANT, ADMINISTRATOR, MANAGER, STRANGER, Stage, State, Visitor, said},
     table::{Line, lines, must_cover},
 };
+use crate::support::waiting::until;
 
 /// The page routes of tasks-service. A number is the status of the answer, `login` leads to the login. Forms
 /// are sent as the page has them; `{task}` is an open task of other people, and nothing has
@@ -158,6 +162,26 @@ async fn a_disabled_or_deleted_person_gets_no_page_though_their_session_stands()
             let answer = visitor.send(&line.method, &path, fields(line.path)).await?;
             assert_eq!(said(&answer)?, "403", "{closed}: {} {path}", line.method);
         }
+    }
+    stage.close().await
+}
+
+#[tokio::test]
+async fn a_deletion_logs_out_somebody_whom_no_copy_knew_yet() -> Result<()> {
+    let stage = Stage::open_among_strangers().await?;
+    let visitor = stage.log_in(STRANGER).await?;
+    let gone = UserDeleted {
+        user_id: STRANGER.id,
+        timestamp: stage.board.clock.now(),
+    };
+    stage.board.broker.publish(&gone).await?;
+    stage.finance.broker.publish(&gone).await?;
+    for path in ["/tasks/mine", "/finance/me"] {
+        until(&format!("{path} asks for a login"), || async {
+            let answer = visitor.send(&Method::GET, path, &[]).await?;
+            Ok(said(&answer)? == "login")
+        })
+        .await?;
     }
     stage.close().await
 }

@@ -75,18 +75,26 @@ pub(super) struct Visitor {
 impl Stage {
     /// Tasks are drawn as usual.
     pub(super) async fn open() -> Result<Self> {
-        Self::open_with(|_config| {}).await
+        Self::open_with(&EVERYBODY, |_config| {}).await
+    }
+
+    /// The services have heard of nobody yet.
+    pub(super) async fn open_among_strangers() -> Result<Self> {
+        Self::open_with(&[], |_config| {}).await
     }
 
     /// Nobody is eligible, so that every task waits.
     pub(super) async fn open_without_performers() -> Result<Self> {
-        Self::open_with(|config| config.assignment.eligible_roles = vec!["nobody".to_owned()]).await
+        let nobody = |config: &mut Config| {
+            config.assignment.eligible_roles = vec!["nobody".to_owned()];
+        };
+        Self::open_with(&EVERYBODY, nobody).await
     }
 
-    async fn open_with(change: impl FnOnce(&mut Config)) -> Result<Self> {
+    async fn open_with(people: &[Person], change: impl FnOnce(&mut Config)) -> Result<Self> {
         let board = Board::start_in_realm(change).await?;
         let finance = Finance::start_in_realm().await?;
-        for person in EVERYBODY {
+        for person in people {
             board.welcome(person.id, person.roles).await?;
             finance.welcome(person.id, person.roles).await?;
         }
