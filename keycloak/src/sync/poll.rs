@@ -26,13 +26,19 @@ struct Look {
     term: Term,
     depth: Depth,
     store: EventStore,
-    /// The newest event that called for a comparison which has not begun.
+    /// The newest event that called for a comparison which has not ended.
     pending: Option<DateTime<Utc>>,
 }
 
 impl<K: Keycloak> Syncer<K> {
-    /// Looks at both event stores and answers when it began.
-    pub(super) async fn poll(&self, term: Term, depth: Depth) -> Result<DateTime<Utc>, SyncError> {
+    /// Looks at both event stores and answers when it began. `called_for` is the time of the event that
+    /// called for the comparison under way.
+    pub(super) async fn poll(
+        &self,
+        term: Term,
+        depth: Depth,
+        called_for: Option<DateTime<Utc>>,
+    ) -> Result<DateTime<Utc>, SyncError> {
         let began = self.sources.now();
         let state = state::load(&self.db).await?;
         let stores = [
@@ -46,7 +52,7 @@ impl<K: Keycloak> Syncer<K> {
                 term,
                 depth,
                 store,
-                pending: state.reconcile_event_at,
+                pending: state.reconcile_event_at.max(called_for),
             };
             let end = self.look(look, since).await?;
             ends.extend(end.map(|end| (store, end)));

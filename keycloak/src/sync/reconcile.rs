@@ -66,9 +66,12 @@ impl Comparison {
         }
     }
 
-    /// Whether the copy is known not to match before this comparison ends.
-    pub(super) fn is_called_for(&self) -> bool {
-        matches!(self.kind, Kind::CalledFor(_))
+    /// The time of the event that called for it: the copy is known not to match before it ends.
+    pub(super) fn called_for(&self) -> Option<DateTime<Utc>> {
+        match self.kind {
+            Kind::CalledFor(event_at) => Some(event_at),
+            Kind::First | Kind::Regular => None,
+        }
     }
 }
 
@@ -117,8 +120,8 @@ impl<K: Keycloak> Syncer<K> {
         Ok(Progress::Ended)
     }
 
-    /// Publishes what is different. An event may tell of it, just now or a moment before Keycloak showed
-    /// the change, as with lockouts: then it is left to the event, which knows when it happened.
+    /// Publishes what is different. An event may tell of it just now: then it is left to the event,
+    /// which knows when it happened.
     async fn settle(
         &self,
         term: Term,
@@ -129,8 +132,8 @@ impl<K: Keycloak> Syncer<K> {
             return Ok(());
         }
         if comparison.kind != Kind::First {
-            self.poll(term, Depth::Deep).await?;
-            let at = self.time_of_differences(comparison.kind).await?;
+            self.catch_up(term, comparison.kind).await?;
+            let at = self.time_of_differences(comparison).await?;
             differing = self
                 .observe(differing.iter().map(|one| (one.user_id, at)))
                 .await?;
@@ -141,15 +144,25 @@ impl<K: Keycloak> Syncer<K> {
         Ok(())
     }
 
-    /// The newest event that names no user and may have caused them, or now when there is none.
-    async fn time_of_differences(&self, kind: Kind) -> Result<DateTime<Utc>, SyncError> {
-        let called_for_at = match kind {
-            Kind::CalledFor(event_at) => Some(event_at),
-            Kind::First | Kind::Regular => None,
+    /// A lockout is recorded a moment before it shows. So whom recent events named is read once more, or
+    /// the lockout would bear the older time of the event that called for the comparison.
+    async fn catch_up(&self, term: Term, kind: Kind) -> Result<(), SyncError> {
+        let caught_up = match kind {
+            Kind::CalledFor(at) => self.poll(term, Depth::Deep, Some(at)),
+            Kind::First | Kind::Regular => self.poll(term, Depth::Shallow, None),
         };
+        caught_up.await.map(drop)
+    }
+
+    /// The newest event that names no user and may have caused them, or now when there is none.
+    async fn time_of_differences(
+        &self,
+        comparison: &Comparison,
+    ) -> Result<DateTime<Utc>, SyncError> {
         // Such an event may have come while the comparison was under way.
         let pending = state::load(&self.db).await?.reconcile_event_at;
-        Ok(called_for_at
+        let called_for = comparison.called_for();
+        Ok(called_for
             .max(pending)
             .unwrap_or_else(|| self.sources.now()))
     }
@@ -160,7 +173,8 @@ impl<K: Keycloak> Syncer<K> {
         comparison: &mut Comparison,
     ) -> Result<(), SyncError> {
         // Deletions that events tell of are not missing users.
-        self.poll(term, Depth::Shallow).await?;
+        self.poll(term, Depth::Shallow, comparison.called_for())
+            .await?;
         let mut missing = mirror::living(&self.db).await?;
         missing.retain(|id| comparison.known.contains(id) && !comparison.met.contains(id));
         let found = Missing {
@@ -189,7 +203,7 @@ impl<K: Keycloak> Syncer<K> {
     ) -> Result<(), SyncError> {
         let mut missing: Vec<Uuid> = missing.into_iter().collect();
         missing.sort_unstable();
-        let at = self.time_of_differences(comparison.kind).await?;
+        let at = self.time_of_differences(comparison).await?;
         let page = usize::try_from(PAGE).unwrap_or(usize::MAX);
         for ids in missing.chunks(page) {
             let observed = self.observe(ids.iter().map(|id| (*id, at))).await?;

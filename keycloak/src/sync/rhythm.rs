@@ -114,12 +114,9 @@ impl<K: Keycloak> Syncer<K> {
 
     /// A look after which the copy matches Keycloak, unless a comparison has to show it.
     async fn look_around(&self, term: Term, work: &Work, depth: Depth) -> Result<(), SyncError> {
-        let began = self.poll(term, depth).await?;
-        if work
-            .comparison
-            .as_ref()
-            .is_none_or(|underway| !underway.is_called_for())
-        {
+        let called_for = work.comparison.as_ref().and_then(Comparison::called_for);
+        let began = self.poll(term, depth, called_for).await?;
+        if called_for.is_none() {
             let txn = state::begin(&self.db, term).await?;
             state::set_as_of(&txn, began).await?;
             state::commit(txn).await?;
