@@ -136,6 +136,7 @@ async fn people_register_edit_their_profile_and_leave_with_one_message_each() ->
     let person = find(&Keycloak::log_in().await?, &login.username).await?;
     let told = Told::User("REGISTER");
     let mut person = Watched::begin(heard, &login.username, person, told).await?;
+    person.seen(Told::User("UPDATE_CREDENTIAL")).await?;
 
     let tokens = person::log_in(&environment().realm, &login).await?;
     let profile = json!({

@@ -59,7 +59,7 @@ async fn members_gain_and_lose_what_is_given_to_and_taken_from_their_group() -> 
     let (group, _) = create_group(&person.keycloak).await?;
     let membership = person.path(&format!("/groups/{group}"));
     person.send(Method::PUT, &membership, &json!({})).await?;
-    person.seen(&membership).await?;
+    person.seen(Told::Admin(&membership)).await?;
     let manager = person.keycloak.get("roles/manager").await?;
     let mappings = format!("groups/{group}/role-mappings/realm");
 
@@ -93,7 +93,7 @@ async fn members_of_a_group_that_moves_inherit_from_its_new_parent_only() -> Res
     let membership = person.path(&format!("/groups/{child}"));
     person.send(Method::PUT, &membership, &json!({})).await?;
 
-    person.seen(&membership).await?;
+    person.seen(Told::Admin(&membership)).await?;
 
     let below = format!("groups/{parent}/children");
     let moved = json!({"id": child, "name": name});

@@ -112,11 +112,11 @@ impl Watched {
         self.keycloak.send(method, path, body).await
     }
 
-    /// Waits until the running bridge has acted upon the newest event with this path, so that what is
-    /// done next is not read together with it.
-    pub(super) async fn seen(&self, path: &str) -> Result<()> {
-        let event = self.event_time(Told::Admin(path)).await?;
-        until(&format!("the bridge has read {path}"), || async {
+    /// Waits until the running bridge has acted upon the newest such event, so that what is done next is
+    /// not read together with it.
+    pub(super) async fn seen(&self, told: Told<'_>) -> Result<()> {
+        let event = self.event_time(told).await?;
+        until(&format!("the bridge has read {told:?}"), || async {
             let token = machine_token("tasks-m2m", "operations:manage").await?;
             let answer = ask("/operations", &token).await?.error_for_status()?;
             let state: BridgeState = answer.json().await?;
