@@ -5,11 +5,11 @@ use std::{fs, path::PathBuf, time::Duration};
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use platform::sources::Sources;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::{PgPool, postgres::PgPoolOptions};
 use tokio::{
     sync::mpsc::{self, UnboundedReceiver},
     task::JoinSet,
-    time::Instant,
+    time::{Instant, sleep},
 };
 use uuid::Uuid;
 
@@ -31,6 +31,10 @@ const COUNTED: usize = 10_000;
 
 /// Connections that the requests are shared out to.
 const CONNECTIONS: usize = 16;
+
+/// How long a bridge that has just started may take to know the users, and the pause between two looks.
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_millis(200);
 
 /// What a user is answered with.
 const OK: u16 = 200;
@@ -58,10 +62,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     let environment = Environment::read(&options.environment)?;
     let database = environment.database("auth", "auth")?;
     let pool = PgPoolOptions::new().connect(database.as_str()).await?;
-    let users: Vec<Uuid> = sqlx::query_scalar("SELECT user_id FROM auth_user WHERE NOT is_deleted")
-        .fetch_all(&pool)
-        .await?;
-    ensure!(!users.is_empty(), "the bridge knows nobody");
+    let users = known(&pool).await?;
     let bridge = environment.pid(BRIDGE)?;
     let idle = usage::memory(bridge)?.now;
     let launcher = Launcher::try_new(&environment, &options.output)?;
@@ -105,6 +106,20 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     };
     report::say(&report.write(&options.output, "users")?);
     Ok(())
+}
+
+/// Whom the bridge knows, once it has read the users of a new realm.
+async fn known(pool: &PgPool) -> Result<Vec<Uuid>> {
+    let asked = Instant::now();
+    loop {
+        let living = "SELECT user_id FROM auth_user WHERE NOT is_deleted";
+        let users: Vec<Uuid> = sqlx::query_scalar(living).fetch_all(pool).await?;
+        if !users.is_empty() {
+            return Ok(users);
+        }
+        ensure!(asked.elapsed() < PATIENCE, "the bridge knows nobody");
+        sleep(LOOK).await;
+    }
 }
 
 /// The times of one round, from the moment at which each request was due.
