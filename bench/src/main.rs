@@ -9,6 +9,7 @@ mod pacing;
 mod pipeline;
 mod queue;
 mod report;
+mod run;
 mod services;
 mod session;
 mod stats;
@@ -24,7 +25,7 @@ enum Command {
     /// From a new task to the ledger: every step beside its bare limit.
     Pipeline(pipeline::Options),
     /// A user by id, beside a bare handler.
-    Users(users::Options),
+    Users(run::Run),
     /// The bare handler that "create task" is compared with, as a process of its own.
     BareBoard(bare::board::Options),
     /// The bare handler that "a user by id" is compared with.

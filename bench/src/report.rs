@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::Result;
+use platform::sources::Sources;
 use serde::Serialize;
 use sqlx::PgPool;
 
@@ -21,9 +22,16 @@ use crate::{
 /// Everything of one run.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
-    pub(crate) date: String,
-    pub(crate) machine: String,
-    pub(crate) rounds: u16,
+    date: String,
+    machine: String,
+    rounds: u16,
+    #[serde(flatten)]
+    findings: Findings,
+}
+
+/// What was measured.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Findings {
     pub(crate) comparisons: Vec<Comparison>,
     pub(crate) latencies: Vec<Latency>,
     pub(crate) steady: Vec<Steady>,
@@ -184,7 +192,42 @@ impl Memory {
     }
 }
 
+impl Findings {
+    /// Keeps the largest numbers of all measurements of a service.
+    pub(crate) fn remember_memory(&mut self, service: &'static str, idle: f64, under_load: f64) {
+        let known = self
+            .memory
+            .iter_mut()
+            .find(|known| known.service == service);
+        if let Some(known) = known {
+            known.idle = known.idle.max(idle);
+            known.under_load = known.under_load.max(under_load);
+        } else {
+            self.memory.push(Memory {
+                service,
+                idle,
+                under_load,
+            });
+        }
+    }
+}
+
 impl Report {
+    /// The report of a run that ends now.
+    pub(crate) async fn new(
+        environment: &Environment,
+        database: &PgPool,
+        rounds: u16,
+        findings: Findings,
+    ) -> Result<Self> {
+        Ok(Self {
+            date: Sources::system().now().date_naive().to_string(),
+            machine: machine(environment, database).await?,
+            rounds,
+            findings,
+        })
+    }
+
     /// Writes `NAME.json` and `NAME.md` to `folder` and returns the Markdown.
     pub(crate) fn write(&self, folder: &Path, name: &str) -> Result<String> {
         let markdown = self.markdown();
@@ -197,19 +240,20 @@ impl Report {
     }
 
     fn markdown(&self) -> String {
-        let comparisons: Vec<_> = self
+        let found = &self.findings;
+        let comparisons: Vec<_> = found
             .comparisons
             .iter()
             .filter_map(Comparison::row)
             .collect();
-        let costs: Vec<_> = self
+        let costs: Vec<_> = found
             .comparisons
             .iter()
             .flat_map(Comparison::cost_rows)
             .collect();
-        let latencies: Vec<_> = self.latencies.iter().filter_map(Latency::row).collect();
-        let steady: Vec<_> = self.steady.iter().filter_map(Steady::row).collect();
-        let memory: Vec<_> = self.memory.iter().map(Memory::row).collect();
+        let latencies: Vec<_> = found.latencies.iter().filter_map(Latency::row).collect();
+        let steady: Vec<_> = found.steady.iter().filter_map(Steady::row).collect();
+        let memory: Vec<_> = found.memory.iter().map(Memory::row).collect();
         let mut text = format!(
             "{}, {}; {} rounds: median (lowest–highest).\n",
             self.date, self.machine, self.rounds
@@ -293,7 +337,7 @@ fn tenths(spread: Spread) -> String {
 }
 
 /// Processor, cores and servers.
-pub(crate) async fn machine(environment: &Environment, database: &PgPool) -> Result<String> {
+async fn machine(environment: &Environment, database: &PgPool) -> Result<String> {
     let cpus = fs::read_to_string("/proc/cpuinfo")?;
     let model = cpus
         .lines()

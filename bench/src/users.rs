@@ -1,10 +1,8 @@
 //! A user by id, as services ask the auth bridge for one they do not know, at a steady rate.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use clap::Args;
-use platform::sources::Sources;
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use tokio::{
     sync::mpsc::{self, UnboundedReceiver},
@@ -17,7 +15,8 @@ use crate::{
     environment::Environment,
     http::Connection,
     pacing::{self, Due},
-    report::{self, Memory, Percentiles, Report, Steady},
+    report::{self, Findings, Memory, Percentiles, Report, Steady},
+    run::Run,
     services::Launcher,
     stats, usage,
 };
@@ -42,22 +41,8 @@ const OK: u16 = 200;
 /// The service that is measured.
 const BRIDGE: &str = "auth-bridge";
 
-/// How often, and with what.
-#[derive(Debug, Args)]
-pub(crate) struct Options {
-    /// What `cargo xtask bench` wrote about the running servers.
-    #[arg(long)]
-    environment: PathBuf,
-    /// The folder for results and logs.
-    #[arg(long)]
-    output: PathBuf,
-    /// How often bare and real are measured in turn.
-    #[arg(long, default_value_t = 5)]
-    rounds: u16,
-}
-
 /// Measures, writes the results, and prints the tables.
-pub(crate) async fn run(options: Options) -> Result<()> {
+pub(crate) async fn run(options: Run) -> Result<()> {
     fs::create_dir_all(&options.output)?;
     let environment = Environment::read(&options.environment)?;
     let database = environment.database("auth", "auth")?;
@@ -86,12 +71,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         }
     }
     directory.stop().await?;
-    let report = Report {
-        date: Sources::system().now().date_naive().to_string(),
-        machine: report::machine(&environment, &pool).await?,
-        rounds: options.rounds,
-        comparisons: Vec::new(),
-        latencies: Vec::new(),
+    let findings = Findings {
         steady: vec![Steady {
             figure: "GET /users/{uuid} at 1,000/s",
             goal_p99: 10.0,
@@ -103,7 +83,9 @@ pub(crate) async fn run(options: Options) -> Result<()> {
             idle,
             under_load: usage::memory(bridge)?.peak,
         }],
+        ..Findings::default()
     };
+    let report = Report::new(&environment, &pool, options.rounds, findings).await?;
     report::say(&report.write(&options.output, "users")?);
     Ok(())
 }

@@ -79,12 +79,14 @@ fn body<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
 }
 
+const AFTER: QueryParameter = QueryParameter {
+    name: "after",
+    description: "The last id of the page before; absent for the first page.",
+    schema: body::<uuid::Uuid>,
+};
+
 const PAGE: &[QueryParameter] = &[
-    QueryParameter {
-        name: "after",
-        description: "The last id of the page before; absent for the first page.",
-        schema: body::<uuid::Uuid>,
-    },
+    AFTER,
     QueryParameter {
         name: "limit",
         description: "How many records at most, 1 to 500.",
@@ -116,11 +118,7 @@ const IDS: &[QueryParameter] = &[
         description: "The key.",
         schema: body::<String>,
     },
-    QueryParameter {
-        name: "after",
-        description: "The last id of the page before; absent for the first page.",
-        schema: body::<uuid::Uuid>,
-    },
+    AFTER,
     QueryParameter {
         name: "limit",
         description: "How many ids at most, 1 to 5000.",

@@ -5,7 +5,7 @@ mod create;
 mod latency;
 mod relay;
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{Args, ValueEnum};
@@ -17,7 +17,8 @@ use crate::{
     environment::Environment,
     messages::Maker,
     queue::Broker,
-    report::{self, Comparison, Latency, Memory, Report, say},
+    report::{Findings, Report, say},
+    run::Run,
     services::Launcher,
     session,
     usage::Meter,
@@ -29,15 +30,8 @@ const SETTLING: Duration = Duration::from_secs(5);
 /// What and how often.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// What `cargo xtask bench` wrote about the running servers.
-    #[arg(long)]
-    environment: PathBuf,
-    /// The folder for results and logs.
-    #[arg(long)]
-    output: PathBuf,
-    /// How often bare and real are measured in turn.
-    #[arg(long, default_value_t = 5)]
-    rounds: u16,
+    #[command(flatten)]
+    run: Run,
     /// Only these figures.
     #[arg(long, value_enum)]
     only: Vec<Figure>,
@@ -69,33 +63,25 @@ struct Bench<'a> {
     rounds: u16,
 }
 
-/// What was found so far.
-#[derive(Debug, Default)]
-struct Findings {
-    comparisons: Vec<Comparison>,
-    latencies: Vec<Latency>,
-    memory: Vec<Memory>,
-}
-
 /// Measures, writes the results, and prints the tables.
-pub(crate) async fn run(options: Options) -> Result<()> {
-    fs::create_dir_all(&options.output)?;
-    let environment = Environment::read(&options.environment)?;
+pub(crate) async fn run(Options { run, only }: Options) -> Result<()> {
+    fs::create_dir_all(&run.output)?;
+    let environment = Environment::read(&run.environment)?;
     let sources = Sources::system();
     let bench = Bench {
         environment: &environment,
-        launcher: Launcher::try_new(&environment, &options.output)?,
+        launcher: Launcher::try_new(&environment, &run.output)?,
         meter: Meter::new(&environment)?,
         broker: Broker::connect(&environment).await?,
         maker: Maker::new(sources.clone()),
         tasks: FreshDatabase::create(&environment, Database::Tasks, "tasks").await?,
         finance: FreshDatabase::create(&environment, Database::Finance, "finance").await?,
         sources,
-        rounds: options.rounds,
+        rounds: run.rounds,
     };
     bench.broker.purge().await?;
     session::hire(&bench.tasks).await?;
-    let wants = |figure| options.only.is_empty() || options.only.contains(&figure);
+    let wants = |figure| only.is_empty() || only.contains(&figure);
     let mut findings = Findings::default();
     if wants(Figure::Relay) {
         relay::measure(&bench, &mut findings)
@@ -117,37 +103,9 @@ pub(crate) async fn run(options: Options) -> Result<()> {
             .await
             .context("latency")?;
     }
-    let report = Report {
-        date: bench.sources.now().date_naive().to_string(),
-        machine: report::machine(&environment, &bench.tasks.owned).await?,
-        rounds: options.rounds,
-        comparisons: findings.comparisons,
-        latencies: findings.latencies,
-        steady: Vec::new(),
-        memory: findings.memory,
-    };
-    say(&report.write(&options.output, "pipeline")?);
+    let report = Report::new(&environment, &bench.tasks.owned, run.rounds, findings).await?;
+    say(&report.write(&run.output, "pipeline")?);
     Ok(())
-}
-
-impl Findings {
-    /// Keeps the largest numbers of all measurements of a service.
-    fn remember_memory(&mut self, service: &'static str, idle: f64, under_load: f64) {
-        let known = self
-            .memory
-            .iter_mut()
-            .find(|known| known.service == service);
-        if let Some(known) = known {
-            known.idle = known.idle.max(idle);
-            known.under_load = known.under_load.max(under_load);
-        } else {
-            self.memory.push(Memory {
-                service,
-                idle,
-                under_load,
-            });
-        }
-    }
 }
 
 impl Bench<'_> {

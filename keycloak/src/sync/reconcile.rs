@@ -132,7 +132,7 @@ impl<K: Keycloak> Syncer<K> {
             return Ok(());
         }
         if comparison.kind != Kind::First {
-            self.catch_up(term, comparison.kind).await?;
+            self.catch_up(term, comparison).await?;
             let at = self.time_of_differences(comparison).await?;
             differing = self
                 .observe(differing.iter().map(|one| (one.user_id, at)))
@@ -146,12 +146,10 @@ impl<K: Keycloak> Syncer<K> {
 
     /// A lockout is recorded a moment before it shows. So whom recent events named is read once more, or
     /// the lockout would bear the older time of the event that called for the comparison.
-    async fn catch_up(&self, term: Term, kind: Kind) -> Result<(), SyncError> {
-        let caught_up = match kind {
-            Kind::CalledFor(at) => self.poll(term, Depth::Deep, Some(at)),
-            Kind::First | Kind::Regular => self.poll(term, Depth::Shallow, None),
-        };
-        caught_up.await.map(drop)
+    async fn catch_up(&self, term: Term, comparison: &Comparison) -> Result<(), SyncError> {
+        let called_for = comparison.called_for();
+        let depth = called_for.map_or(Depth::Shallow, |_| Depth::Deep);
+        self.poll(term, depth, called_for).await.map(drop)
     }
 
     /// The newest event that names no user and may have caused them, or now when there is none.

@@ -67,7 +67,7 @@ impl PeopleReaction for EndSessions {
     ) -> Result<(), DbErr> {
         let losers = changes.iter().filter(|change| change.loses_a_right());
         let losers: Vec<Uuid> = losers.map(|change| change.after.user_id).collect();
-        self.people_deleted(txn, &losers).await
+        end_sessions(txn, &losers).await
     }
 
     async fn people_deleted(
@@ -75,14 +75,18 @@ impl PeopleReaction for EndSessions {
         txn: &DatabaseTransaction,
         user_ids: &[Uuid],
     ) -> Result<(), DbErr> {
-        for user_id in user_ids {
-            let ended = store::end_sessions_of_user(txn, *user_id).await?;
-            if ended > 0 {
-                tracing::info!(user.id = %user_id, ended, "sessions were ended");
-            }
-        }
-        Ok(())
+        end_sessions(txn, user_ids).await
     }
+}
+
+async fn end_sessions(txn: &DatabaseTransaction, user_ids: &[Uuid]) -> Result<(), DbErr> {
+    for user_id in user_ids {
+        let ended = store::end_sessions_of_user(txn, *user_id).await?;
+        if ended > 0 {
+            tracing::info!(user.id = %user_id, ended, "sessions were ended");
+        }
+    }
+    Ok(())
 }
 
 impl Sessions {

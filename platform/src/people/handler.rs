@@ -71,9 +71,6 @@ impl<R: PeopleReaction> BatchHandler for PeopleHandler<R> {
         self.reaction.people_deleted(txn, &gone).await?;
         fetch::forget(txn, KIND, gone).await?;
         let changes = cache::mark_deleted(txn, &deleted).await?;
-        if !changes.is_empty() {
-            self.reaction.people_changed(txn, &changes).await?;
-        }
 
         let changed: Vec<_> = folded.changed.into_iter().collect();
         let news = cache::still_news(txn, &changed).await?;

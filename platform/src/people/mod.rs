@@ -107,7 +107,7 @@ impl PersonChange {
 
 /// What a service does when users change, in the transaction that changes its copy.
 pub trait PeopleReaction: Send + Sync + 'static {
-    /// Reacts to visible changes, at most one per user.
+    /// Reacts to visible changes that a fetch or a comparison found, at most one per user.
     ///
     /// # Errors
     /// Those of the database; the change is rolled back and comes again.
@@ -117,7 +117,8 @@ pub trait PeopleReaction: Send + Sync + 'static {
         changes: &[PersonChange],
     ) -> impl Future<Output = Result<(), DbErr>> + Send;
 
-    /// Reacts to deletions, also of users whom the copy never knew: they may have logged in before.
+    /// Reacts to deletions that messages tell of, also of users whom the copy never knew: they may have
+    /// logged in before.
     ///
     /// # Errors
     /// Those of the database; the deletion is rolled back and comes again.

@@ -2,12 +2,12 @@
 
 use anyhow::{Context as _, Result, ensure};
 use contracts::topology::Publisher;
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::watched::{Told, Watched, find, username};
 use crate::support::{
-    browser::{Browser, Page},
+    browser::Browser,
     environment::{Login, environment},
     http,
     keycloak::Keycloak,
@@ -36,15 +36,6 @@ fn entrance(page: &str, extra: &str) -> String {
     ))
 }
 
-/// Sends the form of `page` with these fields.
-async fn submit(browser: &Browser, page: &Page, fields: &[(&str, &str)]) -> Result<Response> {
-    let form = page.body.split_once("action=\"").map(|(_, rest)| rest);
-    let action = form.and_then(|rest| rest.split_once('"'));
-    let (action, _) = action.with_context(|| format!("no form at {}: {}", page.url, page.body))?;
-    let action = action.replace("&amp;", "&");
-    browser.send(Method::POST, &action, &[], fields).await
-}
-
 fn mail_address(username: &str) -> String {
     format!("{username}@example.org")
 }
@@ -60,7 +51,7 @@ async fn register(login: &Login) -> Result<()> {
         ("firstName", "Self"),
         ("lastName", "Made"),
     ];
-    let answer = submit(&browser, &page, &fields).await?;
+    let answer = browser.submit(&page, &fields).await?;
     browser.follow_from(answer).await?;
     let link = eventually("a mail to the newcomer", || mailed_link(&email)).await?;
     let page = browser.follow(&link).await?;
@@ -68,7 +59,7 @@ async fn register(login: &Login) -> Result<()> {
         ("password-new", login.password.as_str()),
         ("password-confirm", &login.password),
     ];
-    let answer = submit(&browser, &page, &fields).await?;
+    let answer = browser.submit(&page, &fields).await?;
     ensure!(
         answer.status() == StatusCode::FOUND,
         "{}",
@@ -120,9 +111,9 @@ async fn leave(login: &Login) -> Result<()> {
         ("username", login.username.as_str()),
         ("password", login.password.as_str()),
     ];
-    let question = submit(&browser, &form, &fields).await?;
+    let question = browser.submit(&form, &fields).await?;
     let question = browser.follow_from(question).await?;
-    submit(&browser, &question, &[]).await.map(drop)
+    browser.submit(&question, &[]).await.map(drop)
 }
 
 #[tokio::test]

@@ -193,21 +193,25 @@ impl Browser {
         bail!("the redirects do not end")
     }
 
-    /// Fills Keycloak's form in and sends it; the answer leads back to whoever asked.
-    pub(crate) async fn submit_password(&self, form: &Page, person: &Login) -> Result<Response> {
-        let (_, rest) = form
+    /// Sends the first form of `page` with these fields, and no redirect followed.
+    pub(crate) async fn submit(&self, page: &Page, fields: &[(&str, &str)]) -> Result<Response> {
+        let (_, rest) = page
             .body
             .split_once("action=\"")
-            .with_context(|| format!("no form at {}: {}", form.url, form.body))?;
+            .with_context(|| format!("no form at {}: {}", page.url, page.body))?;
         let (action, _) = rest.split_once('"').context("the form has an address")?;
+        self.send(Method::POST, &action.replace("&amp;", "&"), &[], fields)
+            .await
+    }
+
+    /// Fills Keycloak's form in and sends it; the answer leads back to whoever asked.
+    pub(crate) async fn submit_password(&self, form: &Page, person: &Login) -> Result<Response> {
         let fields = [
             ("username", person.username.as_str()),
             ("password", person.password.as_str()),
         ];
         let _turn = turn().await?;
-        let response = self
-            .send(Method::POST, &action.replace("&amp;", "&"), &[], &fields)
-            .await?;
+        let response = self.submit(form, &fields).await?;
         if response.status() != StatusCode::FOUND {
             bail!("Keycloak refused the password: {}", response.text().await?);
         }

@@ -14,16 +14,30 @@ use crate::support::{
     waiting::until,
 };
 
+/// How many messages about people the board has heard.
+async fn heard(board: &Board) -> Result<i64> {
+    board
+        .database
+        .count("inbox", "consumer = 'tasks.auth'")
+        .await
+}
+
+/// People whom the board knows, as many as three messages have orders.
+async fn one_for_each_order_of_three(board: &Board) -> Result<Vec<Uuid>> {
+    let mut people = Vec::new();
+    for _ in permutations(3) {
+        people.push(board.person(&[Role::Employee]).await?);
+    }
+    Ok(people)
+}
+
 /// Tells every order of a history, each of one of `people`, and waits until the board has heard it.
 async fn tell_in_every_order(
     board: &Board,
     people: &[Uuid],
     history: impl Fn(Uuid) -> Result<Vec<Told>>,
 ) -> Result<()> {
-    let before = board
-        .database
-        .count("inbox", "consumer = 'tasks.auth'")
-        .await?;
+    let before = heard(board).await?;
     let mut rng = StdRng::seed_from_u64(13);
     let (mut sequences, mut messages) = (Vec::new(), 0);
     for (order, person) in permutations(history(Uuid::nil())?.len()).iter().zip(people) {
@@ -33,11 +47,7 @@ async fn tell_in_every_order(
     }
     tell(&board.broker, &interleaved(sequences, &mut rng)).await?;
     until("the board has heard everything", || async {
-        Ok(board
-            .database
-            .count("inbox", "consumer = 'tasks.auth'")
-            .await?
-            == before + messages)
+        Ok(heard(board).await? == before + messages)
     })
     .await?;
     until("nobody has to be fetched", || async {
@@ -57,10 +67,7 @@ fn deleted(user_id: Uuid, timestamp: DateTime<Utc>) -> Result<Told> {
 #[tokio::test]
 async fn every_order_of_changes_leaves_what_the_bridge_says_under_the_newest_guard() -> Result<()> {
     let board = Board::start().await?;
-    let mut people = Vec::new();
-    for _ in permutations(3) {
-        people.push(board.person(&[Role::Employee]).await?);
-    }
+    let people = one_for_each_order_of_three(&board).await?;
     let [first, second, third] = [board.tick(), board.tick(), board.tick()];
     for person in &people {
         board
@@ -87,10 +94,7 @@ async fn every_order_of_changes_leaves_what_the_bridge_says_under_the_newest_gua
 #[tokio::test]
 async fn every_order_with_a_deletion_leaves_a_known_person_deleted() -> Result<()> {
     let board = Board::start().await?;
-    let mut people = Vec::new();
-    for _ in permutations(3) {
-        people.push(board.person(&[Role::Employee]).await?);
-    }
+    let people = one_for_each_order_of_three(&board).await?;
     let [first, second, third] = [board.tick(), board.tick(), board.tick()];
     for person in &people {
         board.peers.forget_user(*person);
