@@ -15,7 +15,9 @@ use serde::{
 use url::Url;
 use uuid::Uuid;
 
-use super::{AdminEvent, EventQuery, Keycloak, KeycloakError, Profile, RealmSettings, UserEvent};
+use super::{
+    AdminEvent, EventOrder, EventQuery, Keycloak, KeycloakError, Profile, RealmSettings, UserEvent,
+};
 
 /// A scope that every client has: the rights come with the account, and asking for none is refused.
 const SCOPE: &str = "roles";
@@ -164,8 +166,13 @@ fn found<T>(
     }
 }
 
-/// Oldest first: the default order is the other way round, and the default page is short.
+/// The default page is short.
 fn events_path(store: &str, query: EventQuery) -> String {
     let since = query.since.timestamp_millis();
-    format!("{store}?dateFrom={since}&direction=asc&max={}", query.max)
+    let direction = match query.order {
+        EventOrder::OldestFirst => "asc",
+        EventOrder::NewestFirst => "desc",
+    };
+    let max = query.max;
+    format!("{store}?dateFrom={since}&direction={direction}&max={max}")
 }

@@ -106,13 +106,24 @@ fn millis<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DateTime<Utc>, D
         .ok_or_else(|| D::Error::custom(format!("{millis} ms is no instant")))
 }
 
-/// A page of an event store: the oldest events from an instant on.
+/// A page of an event store: the first or the last events from an instant on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventQuery {
     /// The earliest time, inclusive, in whole milliseconds.
     pub since: DateTime<Utc>,
     /// The most events.
     pub max: u32,
+    /// Which come first, and so which are left out when there are more.
+    pub order: EventOrder,
+}
+
+/// The order in which events are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventOrder {
+    /// By time.
+    OldestFirst,
+    /// By time, backwards.
+    NewestFirst,
 }
 
 /// Settings of the realm that the bridge depends on.

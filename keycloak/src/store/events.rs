@@ -17,7 +17,8 @@ pub enum Depth {
     /// A short way back; events seen once are done.
     Shallow,
     /// Further back than Keycloak's longest transaction; users of recent events are read once more,
-    /// since another node of a Keycloak cluster may have answered before it saw the change.
+    /// since a lockout is recorded before it shows, and another node of a Keycloak cluster may have
+    /// answered before it saw the change.
     Deep,
 }
 
@@ -44,14 +45,14 @@ pub async fn done(
     Ok(ids.into_iter().collect())
 }
 
-/// Notes that `events` were acted upon by a look of this depth.
+/// Notes that `events` were acted upon, for good if they happened before `settled_before`.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn record(
     txn: &DatabaseTransaction,
     events: &[Recorded],
-    depth: Depth,
+    settled_before: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     if events.is_empty() {
         return Ok(());
@@ -59,7 +60,7 @@ pub async fn record(
     let rows = events.iter().map(|event| seen_event::ActiveModel {
         event_id: Set(event.event_id.clone()),
         happened_at: Set(event.at),
-        is_settled: Set(is_settled(event, depth)),
+        is_settled: Set(is_settled(event, settled_before)),
     });
     let seen_before = OnConflict::column(seen_event::Column::EventId)
         .update_column(seen_event::Column::IsSettled)
@@ -72,8 +73,8 @@ pub async fn record(
 }
 
 /// A full comparison comes later than the event anyway and need not be asked for twice.
-fn is_settled(event: &Recorded, depth: Depth) -> bool {
-    depth == Depth::Deep || matches!(event.doubt, Some(Doubt::Everybody { .. }))
+fn is_settled(event: &Recorded, settled_before: DateTime<Utc>) -> bool {
+    event.at < settled_before || matches!(event.doubt, Some(Doubt::Everybody { .. }))
 }
 
 /// Forgets events that no look reaches back to any more.
@@ -86,4 +87,30 @@ pub async fn prune(db: &impl ConnectionTrait, before: DateTime<Utc>) -> Result<(
         .exec(db)
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn users_of_recent_events_are_read_again_and_comparisons_are_called_for_once() {
+        let at = |millis| DateTime::from_timestamp_millis(millis).unwrap();
+        let settled = |millis, doubt| {
+            let event = Recorded {
+                event_id: "e".to_owned(),
+                at: at(millis),
+                doubt: Some(doubt),
+            };
+            is_settled(&event, at(5))
+        };
+        let user_id = Uuid::from_u128(4);
+        assert!(settled(4, Doubt::User(user_id)));
+        assert!(!settled(5, Doubt::User(user_id)));
+        assert!(!settled(5, Doubt::Imported(user_id)));
+        let reason = "GROUP a".to_owned();
+        assert!(settled(5, Doubt::Everybody { reason }));
+    }
 }

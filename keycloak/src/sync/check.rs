@@ -6,6 +6,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::paging;
 use crate::admin::{EventQuery, Keycloak, KeycloakError, Profile, RealmSettings};
 
 /// How many users are looked at to find one who holds a role, and at once. As a rule the first does,
@@ -94,7 +95,10 @@ pub async fn rights<K: Keycloak>(keycloak: &K, now: DateTime<Utc>) -> Result<Rea
     if settings.admin_events_enabled.is_none() || settings.events_enabled.is_none() {
         return Err(Unfit::MissingRole("view-realm"));
     }
-    let newest = EventQuery { since: now, max: 1 };
+    let newest = EventQuery {
+        max: 1,
+        ..paging::newest(now)
+    };
     keycloak
         .admin_events(newest)
         .await

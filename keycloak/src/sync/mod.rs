@@ -5,6 +5,7 @@
 //! users are read anew and compared with the copy, so nothing depends on how a change was found.
 
 pub mod check;
+mod later;
 mod observe;
 mod paging;
 mod poll;
@@ -49,6 +50,10 @@ pub struct SyncConfig {
 impl SyncConfig {
     fn pause(&self) -> Duration {
         Duration::from_millis(self.poll_ms)
+    }
+
+    fn deep_pause(&self) -> Duration {
+        Duration::from_secs(self.deep_poll_seconds.into())
     }
 
     fn guard(&self) -> Guard {

@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, SubsecRound, Utc};
 
-use crate::admin::EventQuery;
+use crate::admin::{EventOrder, EventQuery};
 
 /// The events asked for at once.
 const PAGE: u32 = 500;
@@ -15,6 +15,15 @@ pub(super) fn first_page(since: DateTime<Utc>) -> EventQuery {
     EventQuery {
         since: since.trunc_subsecs(3),
         max: PAGE,
+        order: EventOrder::OldestFirst,
+    }
+}
+
+/// The newest events that happened at `since` or later, in one page.
+pub(super) fn newest(since: DateTime<Utc>) -> EventQuery {
+    EventQuery {
+        order: EventOrder::NewestFirst,
+        ..first_page(since)
     }
 }
 

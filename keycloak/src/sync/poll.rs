@@ -26,6 +26,8 @@ struct Look {
     term: Term,
     depth: Depth,
     store: EventStore,
+    /// Users of later events are read once more by a deep look.
+    settled_before: DateTime<Utc>,
     /// The newest event that called for a comparison which has not ended.
     pending: Option<DateTime<Utc>>,
 }
@@ -52,6 +54,7 @@ impl<K: Keycloak> Syncer<K> {
                 term,
                 depth,
                 store,
+                settled_before: began - self.config.deep_pause(),
                 pending: state.reconcile_event_at.max(called_for),
             };
             let end = self.look(look, since).await?;
@@ -88,7 +91,7 @@ impl<K: Keycloak> Syncer<K> {
         Ok(end)
     }
 
-    async fn fetch(
+    pub(super) async fn fetch(
         &self,
         store: EventStore,
         query: EventQuery,
@@ -113,10 +116,11 @@ impl<K: Keycloak> Syncer<K> {
         let called_for_at = request.as_ref().and_then(|request| request.event_at);
         let suspects = suspects(&events, &seen, called_for_at.max(look.pending));
         let observations = self.observe(suspects).await?;
+        let observations = self.without_later_events(observations, look.depth).await?;
 
         let txn = state::begin(&self.db, look.term).await?;
         state::advance(&txn, look.store, newest).await?;
-        events::record(&txn, &events, look.depth).await?;
+        events::record(&txn, &events, look.settled_before).await?;
         if let Some(request) = request {
             let reason = &request.reason;
             tracing::info!(reason, "an event calls for a full comparison");

@@ -73,6 +73,14 @@ impl Comparison {
             Kind::First | Kind::Regular => None,
         }
     }
+
+    /// How thoroughly the event stores are looked at before it settles anything.
+    fn depth(&self) -> Depth {
+        match self.kind {
+            Kind::CalledFor(_) => Depth::Deep,
+            Kind::First | Kind::Regular => Depth::Shallow,
+        }
+    }
 }
 
 /// Whether a comparison is due, by request or by the clock.
@@ -137,6 +145,9 @@ impl<K: Keycloak> Syncer<K> {
             differing = self
                 .observe(differing.iter().map(|one| (one.user_id, at)))
                 .await?;
+            differing = self
+                .without_later_events(differing, comparison.depth())
+                .await?;
             // Who vanished since the page was read is deleted by an event, or by the next comparison.
             differing.retain(|observed| observed.state.is_some());
         }
@@ -147,8 +158,7 @@ impl<K: Keycloak> Syncer<K> {
     /// A lockout is recorded a moment before it shows. So whom recent events named is read once more, or
     /// the lockout would bear the older time of the event that called for the comparison.
     async fn catch_up(&self, term: Term, comparison: &Comparison) -> Result<(), SyncError> {
-        let called_for = comparison.called_for();
-        let depth = called_for.map_or(Depth::Shallow, |_| Depth::Deep);
+        let (depth, called_for) = (comparison.depth(), comparison.called_for());
         self.poll(term, depth, called_for).await.map(drop)
     }
 
@@ -205,6 +215,7 @@ impl<K: Keycloak> Syncer<K> {
         let page = usize::try_from(PAGE).unwrap_or(usize::MAX);
         for ids in missing.chunks(page) {
             let observed = self.observe(ids.iter().map(|id| (*id, at))).await?;
+            let observed = self.without_later_events(observed, Depth::Shallow).await?;
             comparison.differences += self.apply(term, observed).await?;
         }
         Ok(())

@@ -96,7 +96,7 @@ impl<K: Keycloak> Syncer<K> {
             Some(term) => term,
             None => *work.term.insert(self.begin_term().await?),
         };
-        let deep_pause = Duration::from_secs(self.config.deep_poll_seconds.into());
+        let deep_pause = self.config.deep_pause();
         if work
             .last_deep
             .is_none_or(|last| last.elapsed() >= deep_pause)

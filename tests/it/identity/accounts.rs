@@ -40,9 +40,8 @@ fn mail_address(username: &str) -> String {
     format!("{username}@example.org")
 }
 
-/// Fills in the form for newcomers, confirms the mail address, and sets the password asked for then.
-async fn register(login: &Login) -> Result<()> {
-    let browser = Browser::new()?;
+/// Fills in the form for newcomers.
+async fn register(browser: &Browser, login: &Login) -> Result<()> {
     let page = browser.follow(&entrance("registrations", "")).await?;
     let email = mail_address(&login.username);
     let fields = [
@@ -52,7 +51,12 @@ async fn register(login: &Login) -> Result<()> {
         ("lastName", "Made"),
     ];
     let answer = browser.submit(&page, &fields).await?;
-    browser.follow_from(answer).await?;
+    browser.follow_from(answer).await.map(drop)
+}
+
+/// Confirms the mail address, and sets the password asked for then.
+async fn confirm(browser: &Browser, login: &Login) -> Result<()> {
+    let email = mail_address(&login.username);
     let link = eventually("a mail to the newcomer", || mailed_link(&email)).await?;
     let page = browser.follow(&link).await?;
     let fields = [
@@ -123,12 +127,13 @@ async fn people_register_edit_their_profile_and_leave_with_one_message_each() ->
         username: username(),
         password: PASSWORD.to_owned(),
     };
-    register(&login).await?;
+    let browser = Browser::new()?;
+    register(&browser, &login).await?;
     let person = find(&Keycloak::log_in().await?, &login.username).await?;
     let told = Told::User("REGISTER");
     let mut person = Watched::begin(heard, &login.username, person, told).await?;
-    person.seen(Told::User("UPDATE_CREDENTIAL")).await?;
 
+    confirm(&browser, &login).await?;
     let tokens = person::log_in(&environment().realm, &login).await?;
     let profile = json!({
         "username": login.username,

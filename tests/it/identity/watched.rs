@@ -5,11 +5,11 @@ use chrono::{DateTime, Utc};
 use contracts::{
     Message,
     identity::{User, UserChanged, UserCreated, UserDeleted},
-    operations::BridgeState,
     topology::Publisher,
 };
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
+use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::support::{
@@ -115,12 +115,12 @@ impl Watched {
     /// Waits until the running bridge has acted upon the newest such event, so that what is done next is
     /// not read together with it.
     pub(super) async fn seen(&self, told: Told<'_>) -> Result<()> {
-        let event = self.event_time(told).await?;
+        let event = self.event(told).await?;
+        let bridge = PgPool::connect(environment().databases["auth"].as_str()).await?;
         until(&format!("the bridge has read {told:?}"), || async {
-            let token = machine_token("tasks-m2m", "operations:manage").await?;
-            let answer = ask("/operations", &token).await?.error_for_status()?;
-            let state: BridgeState = answer.json().await?;
-            Ok(state.last_event_at >= Some(event))
+            let seen = "SELECT EXISTS (SELECT FROM seen_event WHERE event_id = $1)";
+            let seen = sqlx::query_scalar(seen).bind(event["id"].as_str());
+            Ok(seen.fetch_one(&bridge).await?)
         })
         .await
     }
@@ -179,16 +179,20 @@ impl Watched {
 
     /// The time of the newest event of that kind.
     async fn event_time(&self, told: Told<'_>) -> Result<DateTime<Utc>> {
+        let millis = self.event(told).await?["time"].as_i64();
+        let millis = millis.with_context(|| format!("Keycloak has no event {told:?}"))?;
+        DateTime::from_timestamp_millis(millis).context("an instant")
+    }
+
+    /// The newest event of that kind; null when there is none.
+    async fn event(&self, told: Told<'_>) -> Result<Value> {
         let path = match told {
             Told::Admin(path) | Told::Indirectly(path) => {
                 format!("admin-events?resourcePath={path}&max=1")
             }
             Told::User(kind) => format!("events?user={}&type={kind}&max=1", self.person),
         };
-        let events = self.keycloak.get(&path).await?;
-        let millis = events[0]["time"].as_i64();
-        let millis = millis.with_context(|| format!("Keycloak has no event {told:?}"))?;
-        DateTime::from_timestamp_millis(millis).context("an instant")
+        Ok(self.keycloak.get(&path).await?[0].take())
     }
 }
 
