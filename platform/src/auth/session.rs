@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     lifecycle::Lifecycle,
-    people::{PeopleReaction, PersonChange},
+    people::{PeopleReaction, Person, PersonChange},
     sources::Sources,
 };
 
@@ -56,6 +56,8 @@ pub(super) struct Sessions {
 
 /// Logs out whoever was deleted or disabled or lost a role, in the transaction that learns of it
 /// (DESIGN.md section 9).
+///
+/// Somebody whom the copy did not know came in with the roles of their token, and may have lost them since.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct EndSessions;
 
@@ -65,9 +67,16 @@ impl PeopleReaction for EndSessions {
         txn: &DatabaseTransaction,
         changes: &[PersonChange],
     ) -> Result<(), DbErr> {
-        let losers = changes.iter().filter(|change| change.loses_a_right());
-        let losers: Vec<Uuid> = losers.map(|change| change.after.user_id).collect();
-        end_sessions(txn, &losers).await
+        let (losers, others): (Vec<_>, Vec<_>) =
+            changes.iter().partition(|change| change.loses_a_right());
+        let losers: Vec<Uuid> = losers.iter().map(|change| change.after.user_id).collect();
+        end_sessions(txn, &losers).await?;
+        for newcomer in others.iter().filter(|change| change.before.is_none()) {
+            let Person { user_id, roles, .. } = &newcomer.after;
+            let ended = store::end_sessions_beyond(txn, *user_id, roles.clone()).await?;
+            report_ended(*user_id, ended);
+        }
+        Ok(())
     }
 
     async fn people_deleted(
@@ -82,11 +91,15 @@ impl PeopleReaction for EndSessions {
 async fn end_sessions(txn: &DatabaseTransaction, user_ids: &[Uuid]) -> Result<(), DbErr> {
     for user_id in user_ids {
         let ended = store::end_sessions_of_user(txn, *user_id).await?;
-        if ended > 0 {
-            tracing::info!(user.id = %user_id, ended, "sessions were ended");
-        }
+        report_ended(*user_id, ended);
     }
     Ok(())
+}
+
+fn report_ended(user_id: Uuid, ended: u64) {
+    if ended > 0 {
+        tracing::info!(user.id = %user_id, ended, "sessions were ended");
+    }
 }
 
 impl Sessions {

@@ -194,6 +194,17 @@ pub(super) async fn end_sessions_of_user(
     .await
 }
 
+/// Ends the sessions of a user that began with a role which is not among `roles`.
+pub(super) async fn end_sessions_beyond(
+    txn: &DatabaseTransaction,
+    user_id: Uuid,
+    roles: Vec<String>,
+) -> Result<u64, DbErr> {
+    let sql = "DELETE FROM session \
+               WHERE user_id = $1 AND NOT person -> 'roles' <@ to_jsonb($2::text[])";
+    count(txn, sql, [user_id.into(), roles.into()]).await
+}
+
 pub(super) async fn end_sessions_of_sid(
     txn: &DatabaseTransaction,
     sid: String,

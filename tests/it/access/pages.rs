@@ -1,7 +1,7 @@
 //! The pages: which role gets what from which route, and that closed accounts get nothing.
 
 use anyhow::Result;
-use contracts::identity::UserDeleted;
+use contracts::identity::{Role, UserDeleted};
 use platform::sources::Clock as _;
 use reqwest::Method;
 
@@ -182,6 +182,22 @@ async fn a_deletion_logs_out_somebody_whom_no_copy_knew_yet() -> Result<()> {
             Ok(said(&answer)? == "login")
         })
         .await?;
+    }
+    stage.close().await
+}
+
+#[tokio::test]
+async fn a_role_lost_before_any_copy_knew_the_person_logs_them_out() -> Result<()> {
+    let stage = Stage::open_among_strangers().await?;
+    let manager = stage.log_in(MANAGER).await?;
+    let administrator = stage.log_in(ADMINISTRATOR).await?;
+    stage.welcome(MANAGER, &[Role::Employee]).await?;
+    stage.welcome(ADMINISTRATOR, ADMINISTRATOR.roles).await?;
+    for path in ["/tasks/mine", "/finance/me"] {
+        let answer = manager.send(&Method::GET, path, &[]).await?;
+        assert_eq!(said(&answer)?, "login", "{path}");
+        let answer = administrator.send(&Method::GET, path, &[]).await?;
+        assert_eq!(said(&answer)?, "200", "{path}");
     }
     stage.close().await
 }

@@ -20,7 +20,7 @@ use crate::support::{
 pub(super) struct Person {
     pub(super) username: &'static str,
     pub(super) id: Uuid,
-    roles: &'static [Role],
+    pub(super) roles: &'static [Role],
 }
 
 const fn person(username: &'static str, number: u128, roles: &'static [Role]) -> Person {
@@ -94,10 +94,6 @@ impl Stage {
     async fn open_with(people: &[Person], change: impl FnOnce(&mut Config)) -> Result<Self> {
         let board = Board::start_in_realm(change).await?;
         let finance = Finance::start_in_realm().await?;
-        for person in people {
-            board.welcome(person.id, person.roles).await?;
-            finance.welcome(person.id, person.roles).await?;
-        }
         let environment = environment();
         let doors = [
             Door {
@@ -109,11 +105,21 @@ impl Stage {
                 address: board.listeners.pages.address,
             },
         ];
-        Ok(Self {
+        let stage = Self {
             board,
             finance,
             doors,
-        })
+        };
+        for person in people {
+            stage.welcome(*person, person.roles).await?;
+        }
+        Ok(stage)
+    }
+
+    /// Both services learn that `person` is there and holds `roles`.
+    pub(super) async fn welcome(&self, person: Person, roles: &[Role]) -> Result<()> {
+        self.board.welcome(person.id, roles).await?;
+        self.finance.welcome(person.id, roles).await
     }
 
     /// Somebody without a session.
