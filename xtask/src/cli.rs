@@ -233,14 +233,11 @@ impl BenchOptions {
 impl TestOptions {
     fn plan(self) -> Plan {
         let all = test::Stage::ALL.into_iter();
-        let usual = all.clone().filter(|stage| *stage != test::Stage::Faults);
         let stages = match (self.broker, self.only.is_empty(), self.no_browser) {
             (Some(_), ..) => vec![test::Stage::Faults],
             (None, false, _) => all.filter(|stage| self.only.contains(stage)).collect(),
-            (None, true, true) => usual
-                .filter(|stage| *stage != test::Stage::Browser)
-                .collect(),
-            (None, true, false) => usual.collect(),
+            (None, true, true) => all.filter(|stage| *stage != test::Stage::Browser).collect(),
+            (None, true, false) => all.collect(),
         };
         let brokers = match self.broker {
             Some(broker) => vec![broker],

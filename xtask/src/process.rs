@@ -12,10 +12,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use nix::{
     errno::Errno,
-    sys::{
-        signal::{Signal, kill},
-        wait::{WaitPidFlag, waitpid},
-    },
+    sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use serde::{Deserialize, Serialize};
@@ -48,10 +45,8 @@ impl Process {
         (state != 'Z').then_some(Self { pid, started })
     }
 
-    /// Whether the process still runs; collects it when it is our child and has ended.
+    /// Whether the process still runs.
     pub(crate) fn is_alive(self) -> bool {
-        // Fails for a process that another xtask started: the system collects that one.
-        waitpid(Pid::from_raw(self.pid), Some(WaitPidFlag::WNOHANG)).ok();
         Self::of(self.pid) == Some(self)
     }
 
@@ -128,7 +123,7 @@ pub(crate) fn start(
 ) -> Result<()> {
     let log = environment.log(part);
     let output = new_log(&log)?;
-    let child = command
+    let mut child = command
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
         .stderr(output)
@@ -141,6 +136,8 @@ pub(crate) fn start(
             )
         })?;
     let wrapper = i32::try_from(child.id())?;
+    // Collected as soon as it ends: a dead PostgreSQL that is not refuses the start of the next one.
+    thread::spawn(move || child.wait());
     let pid = match wrapping {
         Wrapping::None => wrapper,
         Wrapping::Script(name) => unwrap(part, environment, wrapper, name)?,

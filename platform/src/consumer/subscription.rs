@@ -86,6 +86,9 @@ impl fmt::Debug for Subscription {
 
 impl Subscription {
     /// Subscribes on a fresh channel.
+    ///
+    /// When no answer comes the broker may have subscribed us all the same, and would hand messages to
+    /// nobody; so the channel is closed, and the broker hears of it when it hears again.
     pub(super) async fn open(
         link: &Link,
         channel: Channel,
@@ -93,21 +96,20 @@ impl Subscription {
         queue: &str,
         prefetch: Prefetch,
     ) -> Result<Self, LinkError> {
-        let limit = BasicQosOptions::default();
-        link.step(channel.basic_qos(prefetch.messages(), limit))
-            .await?;
-        let options = BasicConsumeOptions::default();
-        let subscribe =
-            channel.basic_consume(queue.into(), "".into(), options, FieldTable::default());
-        let consumer = link.step(subscribe).await?;
-        Ok(Self {
-            link: link.clone(),
-            channel,
-            consumer,
-            own_exchange: queues_exchange(service),
-            ended: false,
-            prefetch,
-        })
+        match consume(link, &channel, queue, prefetch).await {
+            Ok(consumer) => Ok(Self {
+                link: link.clone(),
+                channel,
+                consumer,
+                own_exchange: queues_exchange(service),
+                ended: false,
+                prefetch,
+            }),
+            Err(error) => {
+                close(link, &channel).await;
+                Err(error)
+            }
+        }
     }
 
     /// Waits for a message and takes what else arrives within `linger`, up to `most`.
@@ -155,10 +157,27 @@ impl Subscription {
 
     /// Closes the channel, so that everything unacknowledged is back in the queue on return.
     pub(super) async fn close(self) {
-        let closing = self.channel.close(200, "done".into());
-        if let Err(error) = self.link.step(closing).await {
-            tracing::debug!(%error, "a consumer channel was gone before it was closed");
-        }
+        close(&self.link, &self.channel).await;
+    }
+}
+
+async fn consume(
+    link: &Link,
+    channel: &Channel,
+    queue: &str,
+    prefetch: Prefetch,
+) -> Result<Consumer, LinkError> {
+    let limit = BasicQosOptions::default();
+    link.step(channel.basic_qos(prefetch.messages(), limit))
+        .await?;
+    let options = BasicConsumeOptions::default();
+    let subscribe = channel.basic_consume(queue.into(), "".into(), options, FieldTable::default());
+    link.step(subscribe).await
+}
+
+async fn close(link: &Link, channel: &Channel) {
+    if let Err(error) = link.step(channel.close(200, "done".into())).await {
+        tracing::debug!(%error, "a consumer channel was gone before it was closed");
     }
 }
 

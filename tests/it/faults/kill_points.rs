@@ -11,6 +11,9 @@ use crate::support::{
 /// Tasks of one round: about two and a half messages each.
 const TASKS: usize = 20;
 
+/// The relay takes what the broker confirmed out of the outbox.
+const REMOVAL: Moment = Moment::Statement("DELETE FROM outbox WHERE position");
+
 #[tokio::test]
 async fn killed_before_a_message_is_published_the_relay_publishes_it_later() -> Result<()> {
     let mut chain = Chain::start().await?;
@@ -58,8 +61,7 @@ async fn killed_before_the_confirm_the_relay_publishes_again_and_nothing_counts_
 #[tokio::test]
 async fn killed_after_the_confirm_before_the_removal_nothing_counts_twice() -> Result<()> {
     let mut chain = Chain::start().await?;
-    let removal = Moment::Statement("DELETE FROM outbox");
-    let stopped = chain.tasks.database.stop_at(Side::Before, removal, 1);
+    let stopped = chain.tasks.database.stop_at(Side::Before, REMOVAL, 1);
     chain.send(1).await?;
     stopped.reached().await?;
     // Finance has them all, and still they wait to be published.
@@ -74,8 +76,7 @@ async fn killed_after_the_confirm_before_the_removal_nothing_counts_twice() -> R
 #[tokio::test]
 async fn killed_after_the_removal_before_its_answer_nothing_is_missing() -> Result<()> {
     let mut chain = Chain::start().await?;
-    let removal = Moment::Statement("DELETE FROM outbox");
-    let stopped = chain.tasks.database.stop_at(Side::After, removal, 1);
+    let stopped = chain.tasks.database.stop_at(Side::After, REMOVAL, 1);
     chain.send(TASKS).await?;
     stopped.reached().await?;
 

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::{chain::Chain, rounds};
 use crate::support::{
-    proxy::{Direction, Flow, Proxy},
+    proxy::{Direction, Flow, Moment, Proxy, Side},
     waiting::until,
 };
 
@@ -117,6 +117,25 @@ async fn a_broker_that_falls_silent_is_given_up_and_dialled_again() -> Result<()
         .with_context(|| node.service.log_tail())?;
         node.mend();
     }
+    chain.finish().await
+}
+
+#[tokio::test]
+async fn a_subscription_that_is_never_answered_keeps_no_message() -> Result<()> {
+    let mut chain = Chain::prepare().await?;
+    chain.tasks.service.start()?;
+    chain.send(TASKS).await?;
+    // Those of the start: tasks of the board, people, and the dead letters of both.
+    let first_of_the_growing = 5;
+    let broker = &chain.finance.broker;
+    let stopped = broker.stop_at(Side::Before, Moment::Subscribed, first_of_the_growing);
+    chain.finance.service.start()?;
+    stopped.reached().await?;
+    until("finance gives it up", || async {
+        Ok(chain.finance.service.has_said("subscribing again") > 0)
+    })
+    .await?;
+    chain.finance.mend();
     chain.finish().await
 }
 

@@ -1,7 +1,7 @@
 //! Messages that cannot be handled, among others that can; foreign and broken ones; and their accounts.
 
 use anyhow::{Result, ensure};
-use contracts::{Message as _, tasks::TaskAssigned};
+use contracts::{Message as _, tasks::TaskAssigned, topology::DELIVERY_LIMIT};
 use lapin::BasicProperties;
 use uuid::Uuid;
 
@@ -97,6 +97,34 @@ async fn garbage_and_strangers_messages_are_parked_once_although_the_process_is_
     chain.finance.crash()?;
     chain.until_handled().await?;
     ensure!(chain.finance_data.count("parked_message", "true").await? == 60);
+    chain.finish().await
+}
+
+#[tokio::test]
+async fn a_message_that_kills_the_process_each_time_ends_parked_by_the_limit_of_the_broker()
+-> Result<()> {
+    let mut chain = Chain::prepare().await?;
+    let properties = noted(&mut chain);
+    let deadly = serde_json::to_vec(&assigned(id(), id(), 0))?;
+    chain
+        .broker
+        .publish_bytes(TaskAssigned::KEY, properties, &deadly)
+        .await?;
+    for _ in 0..=DELIVERY_LIMIT {
+        let noting = Moment::Statement("INSERT INTO inbox");
+        let stopped = chain.finance.database.stop_at(Side::After, noting, 1);
+        chain.finance.service.start()?;
+        stopped.reached().await?;
+        chain.finance.service.kill()?;
+        chain.finance.mend();
+    }
+    chain.tasks.service.start()?;
+    chain.finance.service.start()?;
+    chain.send(10).await?;
+    chain.until_handled().await?;
+    let by_the_broker = "kind = 'dead_lettered' AND reason LIKE '%delivery_limit'";
+    let parked = chain.finance_data.count("parked_message", by_the_broker);
+    ensure!(parked.await? == 1);
     chain.finish().await
 }
 

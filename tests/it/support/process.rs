@@ -16,10 +16,14 @@ use tempfile::{NamedTempFile, TempDir};
 use super::{
     environment::environment,
     settings::{self, Places},
+    waiting::until,
 };
 
 /// How many lines of a log are shown when something went wrong.
 const TAIL: usize = 40;
+
+/// Where SIGTERM, number 15, stands in a set of signals.
+const SIGTERM_BIT: u64 = 1 << 14;
 
 /// The settings of a service and, while it runs, its process.
 #[derive(Debug)]
@@ -91,6 +95,7 @@ impl Service {
 
     /// Asks the process to stop, and demands that it does so in good order.
     pub(crate) async fn stop(&mut self) -> Result<()> {
+        until("it listens to signals", || async { self.listens() }).await?;
         self.signal(Signal::SIGTERM)?;
         let mut child = self.child.take().context("it runs")?;
         let status = tokio::task::spawn_blocking(move || child.wait()).await??;
@@ -135,6 +140,16 @@ impl Service {
     pub(crate) fn has_said(&self, words: &str) -> usize {
         let text = fs::read_to_string(self.log()).unwrap_or_default();
         text.matches(words).count()
+    }
+
+    /// Whether it has come so far in its start that it stops in good order.
+    fn listens(&self) -> Result<bool> {
+        let child = self.child.as_ref().context("it runs")?;
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id()))?;
+        let mut lines = status.lines();
+        let caught = lines.find_map(|line| line.strip_prefix("SigCgt:"));
+        let caught = u64::from_str_radix(caught.context("no signals are listed")?.trim(), 16)?;
+        Ok(caught & SIGTERM_BIT != 0)
     }
 
     fn log(&self) -> PathBuf {

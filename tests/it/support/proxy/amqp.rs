@@ -11,6 +11,7 @@ const PROTOCOL_HEADER: usize = 8;
 const ENVELOPE: usize = 8;
 const METHOD_FRAME: u8 = 1;
 const BASIC: u16 = 60;
+const CONSUME_OK: u16 = 21;
 const PUBLISH: u16 = 40;
 const ACK: u16 = 80;
 
@@ -68,6 +69,7 @@ impl Frames {
             (PUBLISH, Direction::ToServer) => Some(Seen::Publish),
             (ACK, Direction::ToServer) => Some(Seen::Acknowledge),
             (ACK, Direction::ToClient) => Some(Seen::Confirm),
+            (CONSUME_OK, Direction::ToClient) => Some(Seen::Subscribed),
             _ => None,
         }
     }
@@ -106,8 +108,10 @@ mod tests {
     }
 
     #[test]
-    fn an_ack_of_the_broker_is_a_confirm() {
+    fn what_the_broker_says_is_told_from_what_the_service_says() {
         let parts = Frames::new(Direction::ToClient).read(&method(BASIC, ACK));
         assert_eq!(parts[0].seen, Some(Seen::Confirm));
+        let parts = Frames::new(Direction::ToClient).read(&method(BASIC, CONSUME_OK));
+        assert_eq!(parts[0].seen, Some(Seen::Subscribed));
     }
 }

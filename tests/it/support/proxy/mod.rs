@@ -51,6 +51,8 @@ pub(crate) enum Moment {
     Confirm,
     /// The service acknowledges deliveries.
     Acknowledge,
+    /// The broker answers that the service consumes a queue now.
+    Subscribed,
     /// The service runs a statement whose text contains this.
     Statement(&'static str),
     /// The service commits a transaction with a statement whose text contains this.

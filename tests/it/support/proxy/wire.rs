@@ -28,6 +28,8 @@ pub(super) enum Seen {
     Confirm,
     /// The service acknowledges.
     Acknowledge,
+    /// The broker says that the service consumes now.
+    Subscribed,
     /// The service runs a statement of this text.
     Statement(String),
     /// The service commits a transaction of statements with these texts.
@@ -39,7 +41,8 @@ impl Seen {
         match (self, moment) {
             (Self::Publish, Moment::Publish)
             | (Self::Confirm, Moment::Confirm)
-            | (Self::Acknowledge, Moment::Acknowledge) => true,
+            | (Self::Acknowledge, Moment::Acknowledge)
+            | (Self::Subscribed, Moment::Subscribed) => true,
             (Self::Statement(text), Moment::Statement(wanted))
             | (Self::Commit(text), Moment::CommitOf(wanted)) => text.contains(wanted),
             _ => false,
