@@ -7,6 +7,10 @@ use serde::Deserialize;
 
 use crate::config::Secret;
 
+/// A connection that rested no longer than this is used without asking whether it still lives: asking costs
+/// a round trip, and what was just used is hardly ever gone.
+const TRUSTED: Duration = Duration::from_secs(1);
+
 /// Section `[database]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,6 +55,7 @@ pub async fn connect(config: &DatabaseConfig) -> Result<DatabaseConnection, DbEr
         .connect_timeout(Duration::from_secs(5))
         .acquire_timeout(Duration::from_secs(5))
         .idle_timeout(Duration::from_mins(5))
+        .test_before_acquire_if_idle_for(TRUSTED)
         .sqlx_logging(false);
     Database::connect(options).await
 }
