@@ -18,6 +18,13 @@ use crate::lifecycle::Lifecycle;
 /// The pause between two looks for a topology that is not there yet.
 const PAUSE: Duration = Duration::from_secs(5);
 
+/// The pause between two attempts while the broker starts its queues.
+const RECOVERY_PAUSE: Duration = Duration::from_millis(500);
+
+/// What the broker answers about what it does not have or may not show (AMQP 0-9-1 section 1.2).
+const NOT_FOUND: u16 = 404;
+const ACCESS_REFUSED: u16 = 403;
+
 /// How long declaring everything may take.
 const LIMIT: Duration = Duration::from_mins(1);
 
@@ -47,6 +54,14 @@ pub enum TopologyError {
     TimedOut,
 }
 
+impl TopologyError {
+    /// Whether a queue is there and its process is not yet: RabbitMQ lets clients in before it has started all
+    /// queues, streams last, and says of those that their home is not to be found.
+    fn is_recovery(&self) -> bool {
+        matches!(self, Self::Refused { cause, .. } if reply_code(cause) == Some(NOT_FOUND))
+    }
+}
+
 /// Declares every exchange, queue and binding of the product; doing it again changes nothing.
 ///
 /// # Errors
@@ -55,24 +70,36 @@ pub async fn declare(config: &BrokerConfig) -> Result<(), TopologyError> {
     let uri = config.setup_uri()?;
     let work = async {
         check(&uri).await?;
-        let properties = ConnectionProperties::default().with_connection_name("migrate".into());
-        let connection = Connection::connect_uri(uri, properties)
-            .await
-            .map_err(TopologyError::Connect)?;
-        let channel = connection
-            .create_channel()
-            .await
-            .map_err(TopologyError::Connect)?;
-        declare_exchanges(&channel).await?;
-        declare_queues(&channel).await?;
-        connection
-            .close(200, "done".into())
-            .await
-            .map_err(TopologyError::Connect)
+        loop {
+            match declare_all(&uri).await {
+                Err(error) if error.is_recovery() => {
+                    tracing::info!(%error, "the broker is not through with its start yet");
+                    sleep(RECOVERY_PAUSE).await;
+                }
+                outcome => return outcome,
+            }
+        }
     };
     timeout(LIMIT, work)
         .await
         .unwrap_or(Err(TopologyError::TimedOut))
+}
+
+async fn declare_all(uri: &AMQPUri) -> Result<(), TopologyError> {
+    let properties = ConnectionProperties::default().with_connection_name("migrate".into());
+    let connection = Connection::connect_uri(uri.clone(), properties)
+        .await
+        .map_err(TopologyError::Connect)?;
+    let channel = connection
+        .create_channel()
+        .await
+        .map_err(TopologyError::Connect)?;
+    declare_exchanges(&channel).await?;
+    declare_queues(&channel).await?;
+    connection
+        .close(200, "done".into())
+        .await
+        .map_err(TopologyError::Connect)
 }
 
 /// Refuses a broker that lacks what the product needs, or that would misread a declaration.
@@ -270,9 +297,12 @@ async fn look(broker: &Broker, kind: Kind, name: &str) -> Result<Option<String>,
         Kind::Exchange => "exchange",
         Kind::Queue => "queue",
     };
-    match reply_code(&error) {
-        Some(404) => Ok(Some(format!("there is no {what} {name}"))),
-        Some(403) => Ok(Some(format!(
+    let LinkError::Broker(cause) = &error else {
+        return Err(error);
+    };
+    match reply_code(cause) {
+        Some(NOT_FOUND) => Ok(Some(format!("there is no {what} {name}"))),
+        Some(ACCESS_REFUSED) => Ok(Some(format!(
             "the broker account may not use {what} {name}"
         ))),
         _ => Err(error),
@@ -301,10 +331,7 @@ async fn queue_exists(channel: &Channel, name: &str) -> Result<(), lapin::Error>
         .map(drop)
 }
 
-fn reply_code(error: &LinkError) -> Option<u16> {
-    let LinkError::Broker(error) = error else {
-        return None;
-    };
+fn reply_code(error: &lapin::Error) -> Option<u16> {
     match error.kind() {
         ErrorKind::ProtocolError(answer) => Some(answer.get_id()),
         _ => None,

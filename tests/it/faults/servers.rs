@@ -25,6 +25,8 @@ async fn the_broker_is_killed_under_load() -> Result<()> {
     );
     xtask(&["start", "rabbitmq"]).await?;
     chain.broker.reconnect().await?;
+    // It lets clients in before all its queues are there.
+    chain.broker.declare().await?;
     chain.send(20).await?;
     chain.finish().await
 }

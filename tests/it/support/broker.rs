@@ -49,6 +49,21 @@ pub(crate) struct TestBroker {
     channel: Channel,
 }
 
+/// The account that may declare, in one virtual host.
+fn setup_url(vhost: &str) -> Url {
+    let mut url = environment().amqp_url.clone();
+    url.set_path(vhost);
+    url
+}
+
+async fn declare(url: &Url) -> Result<()> {
+    let config = BrokerConfig {
+        url: Secret::new(url.as_str()),
+        setup_url: Some(Secret::new(url.as_str())),
+    };
+    Ok(platform::rabbit::declare(&config).await?)
+}
+
 impl TestBroker {
     /// Makes the virtual host and declares everything in it.
     pub(crate) async fn create() -> Result<Self> {
@@ -78,14 +93,9 @@ impl TestBroker {
             )
             .await?;
         }
-        let mut setup_url = environment().amqp_url.clone();
-        setup_url.set_path(&vhost);
-        let config = BrokerConfig {
-            url: Secret::new(setup_url.as_str()),
-            setup_url: Some(Secret::new(setup_url.as_str())),
-        };
-        platform::rabbit::declare(&config).await?;
-        let (connection, channel) = connect(&setup_url).await?;
+        let url = setup_url(&vhost);
+        declare(&url).await?;
+        let (connection, channel) = connect(&url).await?;
         Ok(Self {
             vhost,
             connection,
@@ -93,10 +103,14 @@ impl TestBroker {
         })
     }
 
+    /// Declares everything once more, as a set-up that runs again does.
+    pub(crate) async fn declare(&self) -> Result<()> {
+        declare(&setup_url(&self.vhost)).await
+    }
+
     /// Connects again after the broker was away; it answers for its health before it takes connections.
     pub(crate) async fn reconnect(&mut self) -> Result<()> {
-        let mut url = environment().amqp_url.clone();
-        url.set_path(&self.vhost);
+        let url = setup_url(&self.vhost);
         let dial = || async { Ok(connect(&url).await.ok()) };
         (self.connection, self.channel) = eventually("the broker takes connections", dial).await?;
         Ok(())
