@@ -23,6 +23,16 @@ pub(crate) enum Event {
     Completed(TaskCompleted),
 }
 
+impl Event {
+    /// The task it is about.
+    pub(crate) fn task(&self) -> Uuid {
+        match self {
+            Self::Assigned(body) => body.task_uuid,
+            Self::Completed(body) => body.task_uuid,
+        }
+    }
+}
+
 /// A message ready to be sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Prepared {

@@ -114,7 +114,12 @@ async fn load(address: &str, users: &[Uuid], token: &str) -> Result<Percentiles>
         clients.spawn(ask(connection, token.to_owned(), orders));
         queues.push(queue);
     }
-    let orders = users.iter().copied().cycle().take(WARM_UP + COUNTED);
+    let orders: Vec<Uuid> = users
+        .iter()
+        .copied()
+        .cycle()
+        .take(WARM_UP + COUNTED)
+        .collect();
     pacing::give_out(orders, PACE, queues).await?;
     let mut times = Vec::new();
     while let Some(client) = clients.join_next().await {

@@ -93,7 +93,9 @@ async fn run(
         .collect();
     let (report, sent) = mpsc::unbounded_channel();
     let (queues, clients) = clients(&boards, session, report).await?;
-    let tasks = (0..WARM_UP + COUNTED).map(|_| bench.sources.new_id());
+    let tasks: Vec<Uuid> = (0..WARM_UP + COUNTED)
+        .map(|_| bench.sources.new_id())
+        .collect();
     let pacing = pacing::give_out(tasks, PACE, queues);
     let (paced, times) = tokio::join!(pacing, watch(bench, sent));
     paced?;
