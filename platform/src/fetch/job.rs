@@ -121,6 +121,16 @@ impl<F: Fetcher> Job<F> {
         if claimed.is_empty() {
             return Ok(Progress::Idle);
         }
+        let progress = self.work_off(claimed.clone()).await;
+        if let Err(error) = &progress {
+            // Or nobody would look at them before the lease runs out; when this fails as well, that remains.
+            let notes: Vec<PutBack> = claimed.into_iter().map(PutBack::after_failure).collect();
+            self.put_back(&notes, &error.to_string()).await.ok();
+        }
+        progress
+    }
+
+    async fn work_off(&mut self, claimed: Vec<Claimed>) -> Result<Progress, DbErr> {
         let ids = claimed.iter().map(|note| note.entity_id).collect();
         let fetching = self.fetcher.fetch(ids);
         // Notes of one trace are fetched in it; a batch of several is the beginning of its own.

@@ -148,7 +148,11 @@ pub async fn forget(txn: &DatabaseTransaction, kind: &str, ids: Vec<Uuid>) -> Re
     if ids.is_empty() {
         return Ok(());
     }
-    let sql = "DELETE FROM fetch_pending WHERE kind = $1 AND entity_id = ANY($2)";
+    // In the order of ids, as everybody locks them.
+    let sql = "WITH gone AS (SELECT entity_id FROM fetch_pending \
+               WHERE kind = $1 AND entity_id = ANY($2) ORDER BY entity_id FOR UPDATE) \
+               DELETE FROM fetch_pending p USING gone g \
+               WHERE p.kind = $1 AND p.entity_id = g.entity_id";
     execute(txn, sql, [kind.into(), ids.into()]).await
 }
 

@@ -1,15 +1,26 @@
 //! A database of its own for each test, copied from a template that the migrations made.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    time::Duration,
+};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use migrations::Database;
 use sqlx::{
-    AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool, postgres::PgPoolOptions,
+    AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool, error::DatabaseError,
+    postgres::PgPoolOptions,
 };
+use tokio::time::sleep;
 use url::Url;
 
 use super::{builders::id, environment::environment};
+
+/// The code of PostgreSQL for what only another role may do.
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+
+/// The pause between two attempts to drop a database.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// One database of one service.
 #[derive(Debug)]
@@ -63,7 +74,12 @@ impl TestDatabase {
         self.owned.close().await;
         let mut maintenance = connect(self.owner).await?;
         let drop = format!("DROP DATABASE {} WITH (FORCE)", self.name);
-        maintenance.execute(AssertSqlSafe(drop)).await?;
+        // An autovacuum that is just at work there cannot be ended by an owner, and ends by itself.
+        while let Err(error) = maintenance.execute(AssertSqlSafe(drop.as_str())).await {
+            let code = error.as_database_error().and_then(DatabaseError::code);
+            ensure!(code.as_deref() == Some(INSUFFICIENT_PRIVILEGE), error);
+            sleep(PAUSE).await;
+        }
         Ok(maintenance.close().await?)
     }
 }
