@@ -22,6 +22,9 @@ use crate::{command::new_log, environment::Environment, failure::Failure, files,
 /// How long a wrapper script may take until its server runs.
 const UNWRAP_LIMIT: Duration = Duration::from_secs(20);
 
+/// How long whoever has to collect a dead process may take.
+const COLLECTION_LIMIT: Duration = Duration::from_secs(3);
+
 /// A running process, recognised by its id and the moment it started: ids are used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Process {
@@ -42,7 +45,7 @@ pub(crate) enum Wrapping {
 impl Process {
     fn of(pid: i32) -> Option<Self> {
         let (state, started) = stat(pid)?;
-        (state != 'Z').then_some(Self { pid, started })
+        (state != 'Z' || has_threads(pid)).then_some(Self { pid, started })
     }
 
     /// Whether the process still runs.
@@ -83,6 +86,23 @@ fn stat(pid: i32) -> Option<(char, u64)> {
     let mut fields = fields.split_whitespace();
     let state = fields.next()?.chars().next()?;
     Some((state, fields.nth(18)?.parse().ok()?))
+}
+
+/// Whether threads run beside the first one: it may be dead, and the others still hold memory and ports.
+fn has_threads(pid: i32) -> bool {
+    fs::read_dir(format!("/proc/{pid}/task")).is_ok_and(|threads| threads.count() > 1)
+}
+
+/// Whether `pid` is dead and nobody has collected it, even a moment later.
+pub(crate) fn stays_uncollected(pid: i32) -> bool {
+    let asked = Instant::now();
+    while stat(pid).is_some() && Process::of(pid).is_none() {
+        if asked.elapsed() > COLLECTION_LIMIT {
+            return true;
+        }
+        thread::sleep(Duration::from_millis(30));
+    }
+    false
 }
 
 /// The processes that `pid` has started.

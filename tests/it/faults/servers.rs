@@ -1,12 +1,15 @@
 //! The servers themselves are killed under load, or run short of memory and disk.
 
-use std::time::Duration;
+use std::{net::TcpListener, time::Duration};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use tokio::time::sleep;
 
 use super::chain::Chain;
-use crate::support::{environment::xtask, waiting::until};
+use crate::support::{
+    environment::{environment, xtask},
+    waiting::until,
+};
 
 /// RabbitMQ 3.10 loses queues that are younger than a moment when it is killed.
 const REST: Duration = Duration::from_secs(3);
@@ -18,6 +21,8 @@ async fn the_broker_is_killed_under_load() -> Result<()> {
     sleep(REST).await;
     chain.send(200).await?;
     xtask(&["kill", "rabbitmq"]).await?;
+    let port = environment().amqp_url.port().context("a port")?;
+    TcpListener::bind(("127.0.0.1", port)).context("a killed server holds its port")?;
     chain.send(100).await?;
     ensure!(
         chain.waiting().await? > 200,
@@ -35,9 +40,12 @@ async fn the_broker_is_killed_under_load() -> Result<()> {
 async fn the_database_server_is_killed_under_load() -> Result<()> {
     let mut chain = Chain::start().await?;
     chain.send(200).await?;
-    xtask(&["kill", "postgres"]).await?;
-    xtask(&["start", "postgres"]).await?;
-    chain.send(20).await?;
+    // The second one was started by a process that has ended, so that nobody waits for its end.
+    for _ in 0..2 {
+        xtask(&["kill", "postgres"]).await?;
+        xtask(&["start", "postgres"]).await?;
+        chain.send(20).await?;
+    }
     chain.finish().await
 }
 

@@ -100,6 +100,7 @@ pub(super) fn start(context: &Context<'_>) -> Result<()> {
         console::progress("postgres", "creating the cluster");
         initialise(context, &runner, &folder)?;
     }
+    forget_dead_server(&data)?;
     let mut command = runner.command(&context.programs.postgres_bin.join("postgres"));
     command.arg("-D").arg(&data);
     let port = environment.ports.of(Port::Postgres);
@@ -114,6 +115,18 @@ pub(super) fn start(context: &Context<'_>) -> Result<()> {
         command.arg("-c").arg(setting);
     }
     process::start(environment, "postgres", &mut command, Wrapping::None)
+}
+
+/// `PostgreSQL` takes a server that was killed for running until somebody has collected its process; where
+/// nobody does, its lock is taken away. Its children have ended by then.
+fn forget_dead_server(data: &Path) -> Result<()> {
+    let lock = data.join("postmaster.pid");
+    let text = fs::read_to_string(&lock).unwrap_or_default();
+    let pid = text.lines().next().and_then(|pid| pid.trim().parse().ok());
+    if pid.is_some_and(process::stays_uncollected) {
+        fs::remove_file(&lock).context("the lock of a dead server cannot be removed")?;
+    }
+    Ok(())
 }
 
 /// Creates the cluster beside its final place, so that a half-made one is never used.

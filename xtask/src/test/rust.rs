@@ -47,6 +47,8 @@ pub(super) fn run(
             profile,
         ])
         .args(arguments)
+        // The frames of futures would bury what went wrong.
+        .env("RUST_LIB_BACKTRACE", "0")
         .envs(variables.iter().map(|(name, value)| (*name, value)))
         .current_dir(&environment.checkout);
     let content = command::run_visibly(&mut command)?;
