@@ -8,6 +8,7 @@ mod csrf;
 mod headers;
 mod input;
 mod machines;
+mod outage;
 mod pages;
 mod stage;
 mod table;
