@@ -1,39 +1,38 @@
-//! What people do to their own accounts: register, edit their profile, fail to log in, leave.
+//! What people do to their own accounts: register, edit their profile, change their address, fail to log in, leave.
 
 use anyhow::{Context as _, Result, ensure};
-use contracts::topology::Publisher;
+use contracts::{
+    Message as _,
+    identity::{UserChanged, UserCreated, UserDeleted},
+    topology::Publisher,
+};
 use reqwest::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::watched::{Told, Watched, find, username};
+use super::{
+    own::{OwnBridge, QUICK},
+    watched::{Told, Watched, find, username},
+};
 use crate::support::{
-    browser::Browser,
+    browser::{Browser, Page},
     environment::{Login, environment},
     http,
     keycloak::Keycloak,
     listener::Listener,
-    person::{self, CHALLENGE, CLIENT},
-    waiting::eventually,
+    mail::mailed_link,
+    person::{self, account, entrance},
+    realm::TestRealm,
 };
 
 /// Meets the realm's password policy.
 const PASSWORD: &str = "correct horse battery";
 
-fn realm_url(path: &str) -> String {
-    let environment = environment();
-    format!(
-        "{}/realms/{}{path}",
-        environment.keycloak_url, environment.realm
-    )
-}
-
-/// The address at which somebody of the account console begins to log in, register or delete.
-fn entrance(page: &str, extra: &str) -> String {
-    let back = realm_url("/account/");
-    realm_url(&format!(
-        "/protocol/openid-connect/{page}?client_id={CLIENT}&redirect_uri={back}&response_type=code\
-         &scope=openid&code_challenge={CHALLENGE}&code_challenge_method=S256{extra}"
-    ))
+/// Somebody whom no other test knows.
+fn newcomer() -> Login {
+    Login {
+        username: username(),
+        password: PASSWORD.to_owned(),
+    }
 }
 
 fn mail_address(username: &str) -> String {
@@ -42,7 +41,8 @@ fn mail_address(username: &str) -> String {
 
 /// Fills in the form for newcomers.
 async fn register(browser: &Browser, login: &Login) -> Result<()> {
-    let page = browser.follow(&entrance("registrations", "")).await?;
+    let form = entrance(&environment().realm, "registrations", &[])?;
+    let page = browser.follow(&form).await?;
     let email = mail_address(&login.username);
     let fields = [
         ("username", login.username.as_str()),
@@ -56,8 +56,7 @@ async fn register(browser: &Browser, login: &Login) -> Result<()> {
 
 /// Confirms the mail address, and sets the password asked for then.
 async fn confirm(browser: &Browser, login: &Login) -> Result<()> {
-    let email = mail_address(&login.username);
-    let link = eventually("a mail to the newcomer", || mailed_link(&email)).await?;
+    let link = mailed_link(&mail_address(&login.username)).await?;
     let page = browser.follow(&link).await?;
     let fields = [
         ("password-new", login.password.as_str()),
@@ -72,26 +71,36 @@ async fn confirm(browser: &Browser, login: &Login) -> Result<()> {
     Ok(())
 }
 
-/// The first link that was mailed to `address`; none before it came.
-async fn mailed_link(address: &str) -> Result<Option<String>> {
-    let url = environment().mail_url.join("/email")?;
-    let mails: Vec<Value> = http::client()?.get(url).send().await?.json().await?;
-    let mail = mails
-        .iter()
-        .find(|mail| mail["to"][0]["address"] == address);
-    let words = mail.and_then(|mail| mail["text"].as_str());
-    let mut words = words.unwrap_or_default().split_whitespace();
-    Ok(words
-        .find(|word| word.starts_with("http"))
-        .map(str::to_owned))
+/// Gives the person another name and address in the account console.
+async fn edit_profile(login: &Login, email: &str) -> Result<()> {
+    let realm = &environment().realm;
+    let tokens = person::log_in(realm, login).await?;
+    let profile = json!({
+        "username": login.username,
+        "email": email,
+        "firstName": "Self",
+        "lastName": "Edited",
+    });
+    let request = http::client()?.post(account(realm)).json(&profile);
+    let answer = request.bearer_auth(tokens.access).send().await?;
+    answer.error_for_status()?;
+    Ok(())
 }
 
-/// Lets the person delete their own account, which the realm does not offer by itself.
+/// Lets people ask for an action that realms of ours do not offer.
+async fn offer(keycloak: &Keycloak, action: &str) -> Result<()> {
+    let path = format!("authentication/required-actions/{action}");
+    let mut description = keycloak.get(&path).await?;
+    description["enabled"] = json!(true);
+    keycloak
+        .send(Method::PUT, &path, &description)
+        .await
+        .map(drop)
+}
+
+/// Lets the person delete their own account.
 async fn offer_deletion(person: &Watched) -> Result<()> {
-    let path = "authentication/required-actions/delete_account";
-    let mut action = person.keycloak.get(path).await?;
-    action["enabled"] = json!(true);
-    person.send(Method::PUT, path, &action).await?;
+    offer(&person.keycloak, "delete_account").await?;
     let account = person.keycloak.client("account").await?;
     let account = account["id"].as_str().context("a client has an id")?;
     let role = person
@@ -105,28 +114,16 @@ async fn offer_deletion(person: &Watched) -> Result<()> {
         .map(drop)
 }
 
-/// Logs in where the account console sends people who want to leave, and confirms it.
-async fn leave(login: &Login) -> Result<()> {
-    let browser = Browser::new()?;
-    let form = browser
-        .follow(&entrance("auth", "&kc_action=delete_account"))
-        .await?;
-    let fields = [
-        ("username", login.username.as_str()),
-        ("password", login.password.as_str()),
-    ];
-    let question = browser.submit(&form, &fields).await?;
-    let question = browser.follow_from(question).await?;
-    browser.submit(&question, &[]).await.map(drop)
+/// Logs in where the account console sends people for `action`, and answers its page.
+async fn ask_for(browser: &Browser, realm: &str, login: &Login, action: &str) -> Result<Page> {
+    let address = entrance(realm, "auth", &[("kc_action", action)])?;
+    browser.log_in_at(&address, login).await
 }
 
 #[tokio::test]
 async fn people_register_edit_their_profile_and_leave_with_one_message_each() -> Result<()> {
     let heard = Listener::of(Publisher::Auth).await?;
-    let login = Login {
-        username: username(),
-        password: PASSWORD.to_owned(),
-    };
+    let login = newcomer();
     let browser = Browser::new()?;
     register(&browser, &login).await?;
     let person = find(&Keycloak::log_in().await?, &login.username).await?;
@@ -134,26 +131,65 @@ async fn people_register_edit_their_profile_and_leave_with_one_message_each() ->
     let mut person = Watched::begin(heard, &login.username, person, told).await?;
 
     confirm(&browser, &login).await?;
-    let tokens = person::log_in(&environment().realm, &login).await?;
-    let profile = json!({
-        "username": login.username,
-        "email": mail_address(&login.username),
-        "firstName": "Self",
-        "lastName": "Edited",
-    });
-    http::client()?
-        .post(realm_url("/account/"))
-        .bearer_auth(tokens.access)
-        .json(&profile)
-        .send()
-        .await?
-        .error_for_status()?;
+    // That the next message tells of something else shows that this is none.
+    person.seen(Told::User("VERIFY_EMAIL")).await?;
+    let new = mail_address(&format!("new-{}", login.username));
+    edit_profile(&login, &new).await?;
     let told = person.changed(Told::User("UPDATE_PROFILE")).await?;
     assert_eq!(told.last_name, "Edited");
+    assert_eq!(told.email.as_ref(), Some(&new));
 
     offer_deletion(&person).await?;
-    leave(&login).await?;
+    let browser = Browser::new()?;
+    ask_for(&browser, &environment().realm, &login, "delete_account").await?;
+    // Whoever has a new address confirms it at the next login.
+    let question = browser.follow(&mailed_link(&new).await?).await?;
+    browser.submit(&question, &[]).await?;
     person.gone(Told::User("DELETE_ACCOUNT")).await
+}
+
+/// A realm that mails as ours does and lets people change their address on a page of its own.
+async fn realm_that_offers_new_addresses() -> Result<TestRealm> {
+    let ours = Keycloak::log_in().await?.get("").await?;
+    let mails = json!({"smtpServer": ours["smtpServer"]});
+    let realm = TestRealm::import_with(&mails).await?;
+    offer(&realm.log_in().await?, "UPDATE_EMAIL").await?;
+    Ok(realm)
+}
+
+#[tokio::test]
+async fn a_new_mail_address_counts_from_its_confirmation_on() -> Result<()> {
+    let realm = realm_that_offers_new_addresses().await?;
+    let mut bridge = OwnBridge::open(&realm.name, QUICK).await?;
+    let login = newcomer();
+    let keycloak = realm.log_in().await?;
+    let person = keycloak.create_person(&login.username).await?;
+    let password = json!({"type": "password", "value": login.password});
+    let path = format!("users/{person}/reset-password");
+    keycloak.send(Method::PUT, &path, &password).await?;
+    bridge.next_about(person).await?.body::<UserCreated>()?;
+
+    let browser = Browser::new()?;
+    let form = ask_for(&browser, &realm.name, &login, "UPDATE_EMAIL").await?;
+    let new = mail_address(&format!("new-{}", login.username));
+    browser.submit(&form, &[("email", &new)]).await?;
+    let link = mailed_link(&new).await?;
+    bridge.compare().await?;
+    let told = bridge.user(person).await?.context("the person lives")?;
+    assert_eq!(told.email, Some(mail_address(&login.username)));
+
+    browser.follow(&link).await?;
+    let message = bridge.next_about(person).await?.body::<UserChanged>()?;
+    let confirmed_at = realm.event_time(person, "UPDATE_EMAIL").await?;
+    assert_eq!(message.timestamp(), confirmed_at);
+    let told = bridge.user(person).await?.context("the person lives")?;
+    assert_eq!(told.email, Some(new));
+
+    // That this is the next message shows that there was one only.
+    realm.log_in().await?.delete_person(person).await?;
+    bridge.next_about(person).await?.body::<UserDeleted>()?;
+    bridge.remove().await?;
+    realm.remove().await
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use crate::support::{
     keycloak::Keycloak,
     person,
     realm::TestRealm,
-    waiting::{eventually, until},
+    waiting::until,
 };
 
 async fn keycloaks_database() -> Result<PgConnection> {
@@ -176,13 +176,8 @@ async fn only_a_permanent_lockout_disables_a_person() -> Result<()> {
 
     // That this is the next message shows that the first lockout was none.
     let message = bridge.next_about(person).await?.body::<UserChanged>()?;
-    let path = format!("events?user={person}&type=USER_DISABLED_BY_PERMANENT_LOCKOUT");
-    let event = eventually("Keycloak records the lockout", || async {
-        let events = realm.log_in().await?.get(&path).await?;
-        Ok(events[0]["time"].as_i64())
-    })
-    .await?;
-    assert_eq!(message.timestamp().timestamp_millis(), event);
+    let kind = "USER_DISABLED_BY_PERMANENT_LOCKOUT";
+    assert_eq!(message.timestamp(), realm.event_time(person, kind).await?);
     let told = bridge.user(person).await?.context("the person lives")?;
     assert!(!told.enabled);
     bridge.remove().await?;

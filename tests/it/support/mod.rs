@@ -12,6 +12,7 @@ pub(crate) mod issuer;
 pub(crate) mod keycloak;
 pub(crate) mod listener;
 pub(crate) mod load;
+pub(crate) mod mail;
 pub(crate) mod orders;
 pub(crate) mod peers;
 pub(crate) mod person;

@@ -12,11 +12,11 @@ use super::{
 };
 
 /// Keycloak's own program for people, a client that any realm has.
-pub(crate) const CLIENT: &str = "account-console";
+const CLIENT: &str = "account-console";
 
 /// The example of RFC 7636, appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 /// What the token endpoint answers.
 #[derive(Debug, Deserialize)]
@@ -29,20 +29,25 @@ pub(crate) struct Tokens {
     pub(crate) refresh: String,
 }
 
-/// Logs a person in by Keycloak's form.
-pub(crate) async fn log_in(realm: &str, person: &Login) -> Result<Tokens> {
-    let redirect = redirect(realm);
+/// The address at which somebody of the account console begins to log in, or does what `extra` asks for.
+pub(crate) fn entrance(realm: &str, page: &str, extra: &[(&str, &str)]) -> Result<String> {
+    let back = account(realm);
     let parameters = [
         ("client_id", CLIENT),
-        ("redirect_uri", &redirect),
+        ("redirect_uri", &back),
         ("response_type", "code"),
         ("scope", "openid"),
         ("code_challenge", CHALLENGE),
         ("code_challenge_method", "S256"),
     ];
-    let address = Url::parse_with_params(&endpoint(realm, "auth"), parameters)?;
+    let parameters = parameters.iter().chain(extra);
+    Ok(Url::parse_with_params(&endpoint(realm, page), parameters)?.into())
+}
+
+/// Logs a person in by Keycloak's form.
+pub(crate) async fn log_in(realm: &str, person: &Login) -> Result<Tokens> {
     let browser = Browser::new()?;
-    let form = browser.follow(address.as_str()).await?;
+    let form = browser.follow(&entrance(realm, "auth", &[])?).await?;
     let answer = browser.submit_password(&form, person).await?;
     let back = location(&answer)?.context("Keycloak leads back")?;
     let code = parameter(&back, "code")?;
@@ -51,7 +56,7 @@ pub(crate) async fn log_in(realm: &str, person: &Login) -> Result<Tokens> {
         &[
             ("grant_type", "authorization_code"),
             ("client_id", CLIENT),
-            ("redirect_uri", &redirect),
+            ("redirect_uri", &account(realm)),
             ("code", &code),
             ("code_verifier", VERIFIER),
         ],
@@ -86,6 +91,7 @@ fn endpoint(realm: &str, name: &str) -> String {
     format!("{keycloak}/realms/{realm}/protocol/openid-connect/{name}")
 }
 
-fn redirect(realm: &str) -> String {
+/// The account console, which answers people's own requests as well.
+pub(crate) fn account(realm: &str) -> String {
     format!("{}/realms/{realm}/account/", environment().keycloak_url)
 }

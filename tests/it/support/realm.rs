@@ -1,10 +1,12 @@
 //! A realm of a test's own, made from the product's file, for what would disturb others in the shared one.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
+use chrono::{DateTime, Utc};
 use reqwest::Method;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::{builders::id, keycloak::Keycloak, workspace};
+use super::{builders::id, keycloak::Keycloak, waiting::eventually, workspace};
 
 /// The product's realm; its name is also part of names inside.
 const FILE: &str = "keycloak/realm/task-exchange-realm.json";
@@ -25,8 +27,13 @@ pub(crate) struct TestRealm {
 impl TestRealm {
     /// Imports it; `people` come with it, so that no event tells of them.
     pub(crate) async fn import(people: &[Value]) -> Result<Self> {
+        Self::import_with(&json!({ "users": people })).await
+    }
+
+    /// Imports it with further settings and people; no event tells of either.
+    pub(crate) async fn import_with(settings: &Value) -> Result<Self> {
         let name = format!("it-{}", id().simple());
-        Keycloak::import_realm(&description(&name, people)?).await?;
+        Keycloak::import_realm(&description(&name, settings)?).await?;
         Ok(Self { name })
     }
 
@@ -41,6 +48,19 @@ impl TestRealm {
         keycloak.send(Method::PUT, "", changes).await.map(drop)
     }
 
+    /// The time of the only user event of this kind about `person`, which is waited for.
+    pub(crate) async fn event_time(&self, person: Uuid, kind: &str) -> Result<DateTime<Utc>> {
+        let path = format!("events?user={person}&type={kind}");
+        let events = eventually(&format!("Keycloak records {kind}"), || async {
+            let events = self.log_in().await?.get(&path).await?;
+            Ok(Some(events).filter(|events| events[0].is_object()))
+        })
+        .await?;
+        ensure!(events[1].is_null(), "more than one: {events}");
+        let millis = events[0]["time"].as_i64().context("an event has a time")?;
+        DateTime::from_timestamp_millis(millis).context("an instant")
+    }
+
     /// Deletes it; one that a failed test leaves behind can be looked at.
     pub(crate) async fn remove(self) -> Result<()> {
         let keycloak = self.log_in().await?;
@@ -52,7 +72,7 @@ impl TestRealm {
 }
 
 /// The product's realm under another name, with new ids, known secrets, and neither mail nor theme.
-fn description(name: &str, people: &[Value]) -> Result<Value> {
+fn description(name: &str, settings: &Value) -> Result<Value> {
     let mut text = workspace::read(FILE).replace(NAME, name);
     for origin in ["${PUBLIC_ORIGIN}", "${BACKCHANNEL_ORIGIN,PUBLIC_ORIGIN}"] {
         text = text.replace(origin, NO_ORIGIN);
@@ -72,10 +92,12 @@ fn description(name: &str, people: &[Value]) -> Result<Value> {
     realm["loginTheme"] = Value::Null;
     let users = realm["users"].as_array_mut().into_iter().flatten();
     let accounts = users.filter(|user| user["serviceAccountClientId"].is_string());
-    realm["users"] = accounts
-        .map(Value::take)
-        .chain(people.iter().cloned())
-        .collect();
+    let accounts: Vec<Value> = accounts.map(Value::take).collect();
+    let people = settings["users"].as_array().into_iter().flatten();
+    let users = accounts.into_iter().chain(people.cloned()).collect();
+    let fields = realm.as_object_mut().context("a realm is an object")?;
+    fields.extend(settings.as_object().cloned().unwrap_or_default());
+    fields.insert("users".to_owned(), users);
     ensure!(
         !realm.to_string().contains("_SECRET}"),
         "a secret of {FILE} is unknown here"
