@@ -69,6 +69,10 @@ const LOGIN_NOISE: [&str; 13] = [
     "USER_INFO_REQUEST",
 ];
 
+/// Kinds of user events that come without a user while somebody logs in by another identity provider for
+/// the first time: there is no account yet, and `REGISTER` or `FEDERATED_IDENTITY_LINK` names it soon.
+const BEFORE_THE_ACCOUNT: [&str; 2] = ["IDENTITY_PROVIDER_FIRST_LOGIN", "UPDATE_PROFILE"];
+
 impl From<AdminEvent> for Recorded {
     fn from(event: AdminEvent) -> Self {
         Self {
@@ -115,6 +119,9 @@ fn user_in_path(path: &str) -> Option<Uuid> {
 /// A failed attempt changed nothing, and a flood of them must not become a flood of reads.
 fn doubt_of_user_event(event: &UserEvent) -> Option<Doubt> {
     if event.kind.ends_with("_ERROR") || LOGIN_NOISE.contains(&event.kind.as_str()) {
+        return None;
+    }
+    if event.user_id.is_none() && BEFORE_THE_ACCOUNT.contains(&event.kind.as_str()) {
         return None;
     }
     let user_id = event
@@ -268,6 +275,16 @@ mod tests {
             .chain(["LOGIN_ERROR", "UPDATE_PROFILE_ERROR"])
         {
             assert_eq!(of_user_event(kind, Some(USER)), None, "{kind}");
+        }
+    }
+
+    #[test]
+    fn whoever_comes_from_another_identity_provider_is_in_doubt_once_they_have_an_account() {
+        for kind in BEFORE_THE_ACCOUNT {
+            assert_eq!(of_user_event(kind, None), None, "{kind}");
+            assert_eq!(of_user_event(kind, Some(USER)), the_user(), "{kind}");
+            let elsewhere = of_user_event(kind, Some("f:ldap:x"));
+            assert!(is_everybody(elsewhere.as_ref()), "{kind}");
         }
     }
 
