@@ -2,6 +2,7 @@
 
 mod accounts;
 mod bridge;
+mod brokered;
 mod crash;
 mod edits;
 mod fan_out;

@@ -29,8 +29,32 @@ const MOST_REDIRECTS: usize = 10;
 #[derive(Debug)]
 pub(crate) struct Browser {
     http: Client,
-    cookies: Mutex<BTreeMap<String, String>>,
+    cookies: Mutex<BTreeMap<Place, String>>,
     doors: Vec<Door>,
+}
+
+/// Where a cookie belongs: realms of one Keycloak have cookies of the same names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    name: String,
+    path: String,
+}
+
+impl Place {
+    /// The root is where every cookie of our own services belongs.
+    fn everywhere(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            path: "/".to_owned(),
+        }
+    }
+
+    /// RFC 6265, section 5.1.4.
+    fn covers(&self, path: &str) -> bool {
+        path.strip_prefix(&self.path).is_some_and(|rest| {
+            rest.is_empty() || rest.starts_with('/') || self.path.ends_with('/')
+        })
+    }
 }
 
 /// Behind which address of the origin a service of the test's own process answers, as nginx would know.
@@ -107,11 +131,13 @@ impl Browser {
 
     /// A request with the cookies; the answer's cookies are not kept unless it is sent by [`Self::send`].
     pub(crate) fn request(&self, method: Method, url: &str) -> Result<RequestBuilder> {
+        let asked: Url = url.parse()?;
         let pairs: Vec<_> = {
             let cookies = self.cookies.lock().expect("no panic");
-            cookies
+            let sent = cookies
                 .iter()
-                .map(|(name, value)| format!("{name}={value}"))
+                .filter(|(place, _)| place.covers(asked.path()));
+            sent.map(|(place, value)| format!("{}={value}", place.name))
                 .collect()
         };
         let request = self.http.request(method, self.behind(url)?);
@@ -119,12 +145,13 @@ impl Browser {
     }
 
     pub(crate) fn cookie(&self, name: &str) -> Option<String> {
-        self.cookies.lock().expect("no panic").get(name).cloned()
+        let cookies = self.cookies.lock().expect("no panic");
+        cookies.get(&Place::everywhere(name)).cloned()
     }
 
     pub(crate) fn set_cookie(&self, name: &str, value: &str) {
         let mut cookies = self.cookies.lock().expect("no panic");
-        cookies.insert(name.to_owned(), value.to_owned());
+        cookies.insert(Place::everywhere(name), value.to_owned());
     }
 
     /// One request, with the cookies and these headers, and no redirect followed.
@@ -153,10 +180,18 @@ impl Browser {
             let text = cookie.to_str()?;
             let (pair, attributes) = text.split_once(';').unwrap_or((text, ""));
             let (name, value) = pair.split_once('=').context("a cookie has a name")?;
-            if attributes.contains("Max-Age=0") {
-                cookies.remove(name);
+            let mut attributes = attributes.split(';').map(str::trim);
+            let path = attributes
+                .clone()
+                .find_map(|text| text.strip_prefix("Path="));
+            let place = Place {
+                path: path.context("a cookie says where it belongs")?.to_owned(),
+                ..Place::everywhere(name)
+            };
+            if attributes.any(|text| text == "Max-Age=0") {
+                cookies.remove(&place);
             } else {
-                cookies.insert(name.to_owned(), value.to_owned());
+                cookies.insert(place, value.to_owned());
             }
         }
         Ok(())
