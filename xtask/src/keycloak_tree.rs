@@ -81,7 +81,8 @@ pub(crate) fn name() -> String {
     format!("{KEYCLOAK_VERSION}-{short}")
 }
 
-fn built_tree(environment: &Environment) -> PathBuf {
+/// Where the built tree is once it is prepared.
+pub(crate) fn built_tree(environment: &Environment) -> PathBuf {
     environment.cache.join("keycloak").join(name())
 }
 

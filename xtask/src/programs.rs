@@ -156,7 +156,10 @@ fn rabbitmq(root: &Path) -> Result<((u32, u32), PathBuf)> {
 }
 
 /// The Java that Keycloak and Maven run on: the one the person chose, else the first new enough.
-fn java_home() -> Result<PathBuf> {
+///
+/// # Errors
+/// One sentence when there is none, or when the chosen one is too old.
+pub(crate) fn java_home() -> Result<PathBuf> {
     if let Some(chosen) = variable("JAVA_HOME").map(PathBuf::from) {
         ensure!(
             is_new_java(&chosen),

@@ -15,7 +15,7 @@ use super::{
 use crate::support::{
     browser::{Browser, Page},
     environment::{Login, environment},
-    keycloak::Keycloak,
+    keycloak::{Keycloak, Server},
     person::entrance,
     realm::{SECRET, TestRealm},
 };
@@ -71,7 +71,7 @@ impl Company {
                 "credentials": [{"type": "password", "value": company.person.password}],
             }],
         });
-        Keycloak::import_realm(&description).await?;
+        Keycloak::import_realm(&Server::shared(), &description).await?;
         Ok(company)
     }
 

@@ -14,6 +14,7 @@ mod own;
 mod realm;
 mod realm_changes;
 mod rest;
+mod scim;
 mod theme;
 mod tokens;
 mod unrecorded;

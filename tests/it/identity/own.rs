@@ -19,8 +19,14 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::support::{
-    broker::TestBroker, builders::id, database::TestDatabase, environment::environment, http,
-    keycloak::Keycloak, listener::Heard, waiting::eventually,
+    broker::TestBroker,
+    builders::id,
+    database::TestDatabase,
+    environment::environment,
+    http,
+    keycloak::{Keycloak, Server},
+    listener::Heard,
+    waiting::eventually,
 };
 
 /// Looks often and not far back, so that a test need not wait for what takes minutes in the product.
@@ -47,9 +53,14 @@ pub(super) struct OwnBridge {
 impl OwnBridge {
     /// Prepares a bridge for `realm` with these settings of its section `[sync]`; it does not run yet.
     pub(super) async fn prepare(realm: &str, sync: &str) -> Result<Self> {
+        Self::prepare_at(&Server::shared(), realm, sync).await
+    }
+
+    /// The same for a realm of any server.
+    async fn prepare_at(server: &Server, realm: &str, sync: &str) -> Result<Self> {
         let database = TestDatabase::create(Database::Auth).await?;
         let broker = TestBroker::create().await?;
-        let keycloak = Keycloak::log_in_at(realm).await?;
+        let keycloak = Keycloak::log_in_to(server, realm).await?;
         let scope = "users:read operations:manage";
         let token = keycloak.machine_token("tasks-m2m", scope).await?;
         let client = keycloak.client("auth-bridge").await?;
@@ -78,7 +89,7 @@ impl OwnBridge {
             "#,
             database = database.application_url(),
             broker = broker.url(Publisher::Auth),
-            keycloak = environment().keycloak_url,
+            keycloak = server.url,
         )?;
         Ok(Self {
             database,
@@ -93,7 +104,12 @@ impl OwnBridge {
 
     /// Prepares a bridge and runs it until it has compared everything once.
     pub(super) async fn open(realm: &str, sync: &str) -> Result<Self> {
-        let mut bridge = Self::prepare(realm, sync).await?;
+        Self::open_at(&Server::shared(), realm, sync).await
+    }
+
+    /// The same for a realm of any server.
+    pub(super) async fn open_at(server: &Server, realm: &str, sync: &str) -> Result<Self> {
+        let mut bridge = Self::prepare_at(server, realm, sync).await?;
         bridge.start().await?;
         bridge
             .state_when("it has compared everything", |state| {

@@ -16,7 +16,7 @@ use crate::support::{
     builders::{self, id},
     environment::environment,
     http,
-    keycloak::{Keycloak, machine_token},
+    keycloak::{Keycloak, machine_token, time_of},
     listener::Listener,
     waiting::until,
 };
@@ -179,9 +179,8 @@ impl Watched {
 
     /// The time of the newest event of that kind.
     async fn event_time(&self, told: Told<'_>) -> Result<DateTime<Utc>> {
-        let millis = self.event(told).await?["time"].as_i64();
-        let millis = millis.with_context(|| format!("Keycloak has no event {told:?}"))?;
-        DateTime::from_timestamp_millis(millis).context("an instant")
+        let event = self.event(told).await?;
+        time_of(&event).with_context(|| format!("of {told:?}"))
     }
 
     /// The newest event of that kind; null when there is none.

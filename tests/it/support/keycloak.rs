@@ -4,20 +4,40 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    environment::{Environment, environment},
+    environment::{Login, environment},
     http, person,
 };
+
+/// A running Keycloak.
+#[derive(Debug, Clone)]
+pub(crate) struct Server {
+    /// As its tokens name it.
+    pub(crate) url: String,
+    pub(crate) administrator: Login,
+}
+
+impl Server {
+    /// The one that all tests share.
+    pub(crate) fn shared() -> Self {
+        let environment = environment();
+        Self {
+            url: environment.keycloak_url.clone(),
+            administrator: environment.keycloak_admin.clone(),
+        }
+    }
+}
 
 /// Keycloak with the rights of its administrator.
 #[derive(Debug)]
 pub(crate) struct Keycloak {
     client: Client,
-    environment: &'static Environment,
+    server: Server,
     realm: String,
     token: String,
 }
@@ -30,22 +50,26 @@ impl Keycloak {
 
     /// The same at another realm.
     pub(crate) async fn log_in_at(realm: &str) -> Result<Self> {
-        let environment = environment();
+        Self::log_in_to(&Server::shared(), realm).await
+    }
+
+    /// The same at a realm of any server.
+    pub(crate) async fn log_in_to(server: &Server, realm: &str) -> Result<Self> {
         let client = http::client()?;
         let form = [
             ("grant_type", "password"),
             ("client_id", "admin-cli"),
-            ("username", &environment.keycloak_admin.username),
-            ("password", &environment.keycloak_admin.password),
+            ("username", &server.administrator.username),
+            ("password", &server.administrator.password),
         ];
-        let answer = request_token(&client, "master", &form).await?;
+        let answer = request_token(&client, &server.url, "master", &form).await?;
         let token = answer["access_token"]
             .as_str()
             .context("no token for the administrator")?
             .to_owned();
         Ok(Self {
             client,
-            environment,
+            server: server.clone(),
             realm: realm.to_owned(),
             token,
         })
@@ -58,13 +82,14 @@ impl Keycloak {
 
     /// Makes an empty realm.
     pub(crate) async fn create_realm(name: &str) -> Result<()> {
-        Self::import_realm(&json!({"realm": name, "enabled": true})).await
+        let description = json!({"realm": name, "enabled": true});
+        Self::import_realm(&Server::shared(), &description).await
     }
 
     /// Makes the realm that `description` describes, which takes Keycloak seconds: it draws keys.
-    pub(crate) async fn import_realm(description: &Value) -> Result<()> {
-        let keycloak = Self::log_in_at("").await?;
-        let url = format!("{}/admin/realms", keycloak.environment.keycloak_url);
+    pub(crate) async fn import_realm(server: &Server, description: &Value) -> Result<()> {
+        let keycloak = Self::log_in_to(server, "").await?;
+        let url = format!("{}/admin/realms", server.url);
         let request = keycloak.client.post(url).bearer_auth(&keycloak.token);
         let request = request.timeout(Duration::from_mins(2));
         let answer = request.json(description).send().await?;
@@ -78,10 +103,7 @@ impl Keycloak {
     }
 
     fn call(&self, method: Method, path: &str) -> RequestBuilder {
-        let realm = format!(
-            "{}/admin/realms/{}",
-            self.environment.keycloak_url, self.realm
-        );
+        let realm = format!("{}/admin/realms/{}", self.server.url, self.realm);
         // Keycloak refuses a slash at the end.
         let url = match path {
             "" => realm,
@@ -209,7 +231,7 @@ impl Keycloak {
             ("client_secret", secret.as_str()),
             ("scope", scope),
         ];
-        let answer = request_token(&self.client, &self.realm, &form).await?;
+        let answer = request_token(&self.client, &self.server.url, &self.realm, &form).await?;
         let token = answer["access_token"].as_str();
         Ok(token
             .with_context(|| format!("no token for {client_id}: {answer}"))?
@@ -232,6 +254,13 @@ impl Keycloak {
     }
 }
 
+/// When Keycloak stamped an event of either store.
+pub(crate) fn time_of(event: &Value) -> Result<DateTime<Utc>> {
+    let millis = event["time"].as_i64();
+    let millis = millis.with_context(|| format!("no event: {event}"))?;
+    DateTime::from_timestamp_millis(millis).context("an instant")
+}
+
 /// The realm, exactly as its tokens name it.
 pub(crate) fn issuer() -> String {
     let environment = environment();
@@ -239,11 +268,13 @@ pub(crate) fn issuer() -> String {
 }
 
 /// The answer of the token endpoint to `form`, whatever its status.
-async fn request_token(client: &Client, realm: &str, form: &[(&str, &str)]) -> Result<Value> {
-    let url = format!(
-        "{}/realms/{realm}/protocol/openid-connect/token",
-        environment().keycloak_url
-    );
+async fn request_token(
+    client: &Client,
+    server: &str,
+    realm: &str,
+    form: &[(&str, &str)],
+) -> Result<Value> {
+    let url = format!("{server}/realms/{realm}/protocol/openid-connect/token");
     Ok(client.post(url).form(form).send().await?.json().await?)
 }
 
@@ -259,7 +290,13 @@ pub(crate) async fn ask_for_machine_token(client_id: &str, scope: &str) -> Resul
     if !scope.is_empty() {
         form.push(("scope", scope));
     }
-    request_token(&keycloak.client, &keycloak.realm, &form).await
+    request_token(
+        &keycloak.client,
+        &keycloak.server.url,
+        &keycloak.realm,
+        &form,
+    )
+    .await
 }
 
 /// A token of `client_id` with `scope`.

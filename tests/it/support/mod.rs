@@ -14,6 +14,7 @@ pub(crate) mod listener;
 pub(crate) mod load;
 pub(crate) mod mail;
 pub(crate) mod orders;
+pub(crate) mod own_keycloak;
 pub(crate) mod peers;
 pub(crate) mod person;
 pub(crate) mod process;

@@ -6,7 +6,12 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{builders::id, keycloak::Keycloak, waiting::eventually, workspace};
+use super::{
+    builders::id,
+    keycloak::{Keycloak, Server, time_of},
+    waiting::eventually,
+    workspace,
+};
 
 /// The product's realm; its name is also part of names inside.
 const FILE: &str = "keycloak/realm/task-exchange-realm.json";
@@ -22,6 +27,7 @@ pub(crate) const SECRET: &str = "it";
 #[derive(Debug)]
 pub(crate) struct TestRealm {
     pub(crate) name: String,
+    server: Server,
 }
 
 impl TestRealm {
@@ -32,14 +38,20 @@ impl TestRealm {
 
     /// Imports it with further settings and people; no event tells of either.
     pub(crate) async fn import_with(settings: &Value) -> Result<Self> {
+        Self::import_to(&Server::shared(), settings).await
+    }
+
+    /// The same on any server.
+    pub(crate) async fn import_to(server: &Server, settings: &Value) -> Result<Self> {
         let name = format!("it-{}", id().simple());
-        Keycloak::import_realm(&description(&name, settings)?).await?;
-        Ok(Self { name })
+        Keycloak::import_realm(server, &description(&name, settings)?).await?;
+        let server = server.clone();
+        Ok(Self { name, server })
     }
 
     /// The administrator, looking after this realm.
     pub(crate) async fn log_in(&self) -> Result<Keycloak> {
-        Keycloak::log_in_at(&self.name).await
+        Keycloak::log_in_to(&self.server, &self.name).await
     }
 
     /// Changes the settings that `changes` names.
@@ -57,8 +69,12 @@ impl TestRealm {
         })
         .await?;
         ensure!(events[1].is_null(), "more than one: {events}");
-        let millis = events[0]["time"].as_i64().context("an event has a time")?;
-        DateTime::from_timestamp_millis(millis).context("an instant")
+        time_of(&events[0])
+    }
+
+    /// The address of the realm.
+    pub(crate) fn url(&self) -> String {
+        format!("{}/realms/{}", self.server.url, self.name)
     }
 
     /// Deletes it; one that a failed test leaves behind can be looked at.

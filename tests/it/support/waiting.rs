@@ -15,7 +15,22 @@ const PAUSE: Duration = Duration::from_millis(20);
 ///
 /// # Errors
 /// The error of `probe`, or that `what` did not happen before the deadline.
-pub(crate) async fn eventually<T, F>(what: &str, mut probe: impl FnMut() -> F) -> Result<T>
+pub(crate) async fn eventually<T, F>(what: &str, probe: impl FnMut() -> F) -> Result<T>
+where
+    F: Future<Output = Result<Option<T>>>,
+{
+    within(DEADLINE, what, probe).await
+}
+
+/// The same with a deadline of its own, for what takes a busy machine longer than anything else.
+///
+/// # Errors
+/// As [`eventually`].
+pub(crate) async fn within<T, F>(
+    deadline: Duration,
+    what: &str,
+    mut probe: impl FnMut() -> F,
+) -> Result<T>
 where
     F: Future<Output = Result<Option<T>>>,
 {
@@ -27,7 +42,7 @@ where
             sleep(PAUSE).await;
         }
     };
-    timeout(DEADLINE, looking)
+    timeout(deadline, looking)
         .await
         .with_context(|| format!("waited in vain until {what}"))?
 }
