@@ -79,12 +79,7 @@ impl TestBroker {
         .await?;
         for (service, write, read) in RIGHTS {
             let account = account(service);
-            manage(
-                Method::PUT,
-                &format!("users/{account}"),
-                json!({"password": PASSWORD, "tags": ""}),
-            )
-            .await?;
+            make_account(&account).await?;
             let rights = json!({"configure": "^$", "write": write, "read": read});
             manage(
                 Method::PUT,
@@ -307,6 +302,18 @@ async fn connect(url: &Url) -> Result<(Connection, Channel)> {
 /// The tests' own account with the rights of `service`; the real one's password is not theirs to know.
 fn account(service: Publisher) -> String {
     format!("it_{}", service.exchange())
+}
+
+/// Makes an account that all tests share. When another test makes it at the same moment the broker refuses
+/// this one, and it is there.
+async fn make_account(name: &str) -> Result<()> {
+    let path = format!("users/{name}");
+    let body = json!({"password": PASSWORD, "tags": ""});
+    let Err(refusal) = manage(Method::PUT, &path, body).await else {
+        return Ok(());
+    };
+    let found = manage(Method::GET, &path, Value::Null).await;
+    found.map_err(|_missing| refusal)
 }
 
 /// One call of the management interface.
