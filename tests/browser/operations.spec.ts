@@ -27,6 +27,8 @@ async function openOperations(page: Page): Promise<void> {
   // Finance's rows arrive after the page.
   await expect(page.locator('#outbox-finance').getByRole('rowheader', { name: 'Finance' })).toBeVisible()
   await expect(page.locator('#queues-finance').getByRole('rowheader').first()).toBeVisible()
+  // What arrives by itself takes no focus.
+  expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('BODY')
 }
 
 async function faults(page: Page): Promise<string[]> {
