@@ -1,10 +1,10 @@
 //! Books what happened to tasks: a price on first sight, fees and rewards exactly once (DESIGN.md M2 to M6).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use platform::{consumer::HandlerError, outbox, sources::Sources};
+use platform::{consumer::HandlerError, sources::Sources};
 use sea_orm::DatabaseTransaction;
 use thiserror::Error;
 use uuid::Uuid;
@@ -15,7 +15,6 @@ use crate::{
         calendar::{Calendar, CalendarError},
         event::Event,
         ledger::{Refusal, TaskFact, TransferKind},
-        money::{MoneyError, Turnover},
         pricing::{Price, Tariff},
     },
     messaging::publish::EventPublisher,
@@ -34,9 +33,6 @@ pub enum BillingError {
     /// The configured holidays leave no day to settle an entry on.
     #[error("an entry belongs to no working day")]
     Calendar(#[from] CalendarError),
-    /// The sums of one batch do not fit into 64 bits.
-    #[error("the entries of one account cannot be added up")]
-    Money(#[from] MoneyError),
 }
 
 impl From<BillingError> for HandlerError {
@@ -120,11 +116,10 @@ impl Billing {
         let drafts = facts.iter().map(|fact| self.draft(fact, &prices, now));
         let drafts: Vec<Draft> = drafts.collect::<Result<_, _>>()?;
         let transfers: Vec<NewTransfer> = drafts.iter().filter_map(Draft::transfer).collect();
-        let added = store::transfers::insert(txn, &transfers, now).await?;
+        let added = store::transfers::book(txn, &transfers, now).await?;
         let is_new = |transfer: &NewTransfer| added.contains(&transfer.id);
-        let (new, repeated): (Vec<_>, Vec<_>) = transfers.into_iter().partition(is_new);
-        store::balances::add(txn, &turnovers(&new)?).await?;
-        let contradictions = contradictions(txn, &repeated).await?;
+        let repeated = transfers.iter().filter(|transfer| !is_new(transfer));
+        let contradictions = contradictions(txn, repeated).await?;
 
         let outcome = |draft| match draft {
             Draft::Refused(refusal) => Err(refusal),
@@ -160,8 +155,14 @@ impl Billing {
         let mut rng = self.sources.rng();
         let draw = |task: &Uuid| (*task, self.tariff.draw(&mut rng));
         let drawn: Vec<(Uuid, Price)> = unknown.iter().map(draw).collect();
-        let fixed = store::prices::insert(txn, &drawn, now).await?;
-        self.publish(txn, &fixed, now).await?;
+        let event = |&(task, price): &_| Event::TaskPriced {
+            task,
+            price,
+            at: now,
+        };
+        let events = drawn.iter().map(event);
+        let messages: Vec<_> = events.map(|event| self.publisher.message(event)).collect();
+        let fixed = store::prices::fix(txn, &drawn, &messages, now).await?;
         let fresh = fixed.iter().map(|(task, _)| *task).collect();
         if fixed.len() < unknown.len() {
             // Another replica saw some of them first: its prices hold.
@@ -169,19 +170,6 @@ impl Billing {
         }
         by_task.extend(fixed);
         Ok(Prices { by_task, fresh })
-    }
-
-    async fn publish(
-        &self,
-        txn: &DatabaseTransaction,
-        fixed: &[(Uuid, Price)],
-        at: DateTime<Utc>,
-    ) -> Result<(), StoreError> {
-        let events = fixed
-            .iter()
-            .map(|&(task, price)| Event::TaskPriced { task, price, at });
-        let messages: Vec<_> = events.map(|event| self.publisher.message(event)).collect();
-        Ok(outbox::append(txn, &messages).await?)
     }
 
     fn draft(
@@ -215,27 +203,15 @@ impl Draft {
     }
 }
 
-/// What new transfers add to each employee's account.
-fn turnovers(new: &[NewTransfer]) -> Result<BTreeMap<Uuid, Turnover>, MoneyError> {
-    let mut turnovers: BTreeMap<Uuid, Turnover> = BTreeMap::new();
-    for NewTransfer { posting, .. } in new {
-        turnovers
-            .entry(posting.employee)
-            .or_default()
-            .add(posting.side(), posting.amount)?;
-    }
-    Ok(turnovers)
-}
-
 /// Those of the repeated transfers that say something else than the ledger, by id.
 ///
 /// A fee is known by everything it says, so only a reward can contradict.
 async fn contradictions(
     txn: &DatabaseTransaction,
-    repeated: &[NewTransfer],
+    repeated: impl Iterator<Item = &NewTransfer>,
 ) -> Result<HashMap<Uuid, Refusal>, StoreError> {
     let is_reward = |transfer: &&NewTransfer| transfer.posting.kind == TransferKind::Reward;
-    let rewards: Vec<&NewTransfer> = repeated.iter().filter(is_reward).collect();
+    let rewards: Vec<&NewTransfer> = repeated.filter(is_reward).collect();
     let tasks = rewards
         .iter()
         .map(|transfer| transfer.posting.task)

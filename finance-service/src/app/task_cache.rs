@@ -47,17 +47,10 @@ pub async fn owe(
         let at = newest.entry(fact.task).or_insert(fact.at);
         *at = fact.at.max(*at);
     }
-    if newest.is_empty() {
-        return Ok(());
-    }
-    let events: Vec<(Uuid, DateTime<Utc>)> = newest.into_iter().collect();
-    let newer = store::tasks::newer(txn, &events).await?;
-    let owed: Vec<Owed> = events
-        .into_iter()
-        .filter(|(task, _)| !newer.contains(task))
-        .map(|(id, event_ts)| Owed { id, event_ts })
-        .collect();
-    Ok(fetch::note(txn, KIND, &owed, now).await?)
+    let owe = |(id, event_ts)| Owed { id, event_ts };
+    let owed: Vec<Owed> = newest.into_iter().map(owe).collect();
+    let condition = store::tasks::NOTHING_NEWER;
+    Ok(fetch::note_if(txn, KIND, &owed, now, condition).await?)
 }
 
 /// Why tasks could not be compared.

@@ -10,7 +10,6 @@ use sea_orm::{DbBackend, DbErr, Statement, Value};
 use thiserror::Error;
 
 pub mod audit;
-pub mod balances;
 pub mod prices;
 pub mod statements;
 pub mod tasks;
@@ -42,7 +41,7 @@ impl StoreError {
 /// What the platform wants to hear from those who work in its transactions.
 pub type DatabaseResult = Result<(), DbErr>;
 
-fn statement(sql: &'static str, values: impl IntoIterator<Item = Value>) -> Statement {
+fn statement(sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
     Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
 }
 

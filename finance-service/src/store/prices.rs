@@ -1,8 +1,9 @@
 //! The price of each task, fixed by the first insert (DESIGN.md M2).
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::LazyLock};
 
 use chrono::{DateTime, Utc};
+use platform::outbox::{self, OutboxMessage};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult};
 use uuid::Uuid;
 
@@ -51,27 +52,40 @@ pub async fn find(
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// Fixes prices; a task that has one by now keeps it. Yields the prices that were
-/// really fixed here, in the order of the tasks.
-pub async fn insert(
+/// The statement of [`fix`]: prices, and from `$5` on the outbox.
+static FIX: LazyLock<String> = LazyLock::new(|| {
+    let messages = outbox::insert_if_sql(5, "m.entity IN (SELECT task_uuid FROM fixed)");
+    format!(
+        "WITH fixed AS ( \
+             INSERT INTO task_price (task_uuid, fee_cents, reward_cents, fixed_at) \
+             SELECT task, fee, reward, $4 \
+             FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS drawn (task, fee, reward) \
+             ORDER BY task \
+             ON CONFLICT DO NOTHING \
+             RETURNING task_uuid, fee_cents, reward_cents), \
+         messages AS ({messages}) \
+         SELECT * FROM fixed"
+    )
+});
+
+/// Fixes prices and tells of them; a task that has one by now keeps it, and its message is left out.
+/// Yields the prices that were really fixed here.
+///
+/// One statement: until the transaction ends other replicas wait that meet the same tasks.
+pub async fn fix(
     txn: &DatabaseTransaction,
     drawn: &[(Uuid, Price)],
+    messages: &[OutboxMessage],
     fixed_at: DateTime<Utc>,
 ) -> Result<Vec<(Uuid, Price)>, StoreError> {
-    let sql = "\
-        INSERT INTO task_price (task_uuid, fee_cents, reward_cents, fixed_at) \
-        SELECT task, fee, reward, $4 \
-        FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS drawn (task, fee, reward) \
-        ORDER BY task \
-        ON CONFLICT DO NOTHING \
-        RETURNING task_uuid, fee_cents, reward_cents";
-    let values = [
+    let mut values = vec![
         column(drawn, |(task, _)| *task),
         column(drawn, |(_, price)| price.fee.cents()),
         column(drawn, |(_, price)| price.reward.cents()),
         fixed_at.into(),
     ];
-    let rows = PriceRow::find_by_statement(statement(sql, values))
+    values.extend(outbox::parameters(messages)?);
+    let rows = PriceRow::find_by_statement(statement(&FIX, values))
         .all(txn)
         .await?;
     rows.into_iter().map(TryInto::try_into).collect()

@@ -1,6 +1,6 @@
 //! The task cache: the titles and numbers that explain transfers (DESIGN.md section 6).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult};
@@ -21,29 +21,9 @@ pub struct CachedTask {
     pub guard: DateTime<Utc>,
 }
 
-#[derive(FromQueryResult)]
-struct TaskRow {
-    task_uuid: Uuid,
-}
-
-/// Those of the given tasks that are cached as of a later event than the given one.
-pub async fn newer(
-    db: &impl ConnectionTrait,
-    events: &[(Uuid, DateTime<Utc>)],
-) -> Result<HashSet<Uuid>, StoreError> {
-    let sql = "\
-        SELECT task_uuid FROM task_cache \
-        JOIN unnest($1::uuid[], $2::timestamptz[]) AS event (task, at) ON task_uuid = task \
-        WHERE guard > at";
-    let values = [
-        column(events, |(task, _)| *task),
-        column(events, |(_, at)| *at),
-    ];
-    let rows = TaskRow::find_by_statement(statement(sql, values))
-        .all(db)
-        .await?;
-    Ok(rows.into_iter().map(|row| row.task_uuid).collect())
-}
+/// The condition of a note: no later event of the task is applied already.
+pub const NOTHING_NEWER: &str =
+    "NOT EXISTS (SELECT FROM task_cache WHERE task_uuid = o.id AND guard > o.at)";
 
 /// Those of the given tasks that are cached.
 pub async fn find(

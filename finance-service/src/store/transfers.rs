@@ -64,9 +64,11 @@ const fn account_name(account: Account) -> &'static str {
     }
 }
 
-/// Adds transfers, except those whose business fact is in the ledger already or comes twice in
-/// `transfers`. Yields the ids of the added ones.
-pub async fn insert(
+/// Adds transfers to the ledger and what they move to the balances, in one statement.
+///
+/// Those whose business fact is in the ledger already or comes twice in `transfers` are left out; an
+/// employee who had no account gets one. Yields the ids of the added ones.
+pub async fn book(
     txn: &DatabaseTransaction,
     transfers: &[NewTransfer],
     recorded_at: DateTime<Utc>,
@@ -75,15 +77,28 @@ pub async fn insert(
         return Ok(HashSet::new());
     }
     let sql = "\
-        INSERT INTO transfer (id, kind, debit_account, credit_account, amount_cents, task_uuid, \
-            employee, event_at, business_day, recorded_at) \
-        SELECT new.*, $10 \
-        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::uuid[], \
-            $7::uuid[], $8::timestamptz[], $9::date[]) \
-            AS new (id, kind, debit, credit, amount, task, employee, at, day) \
-        ORDER BY new.task, new.kind, new.employee, new.at, new.id \
-        ON CONFLICT DO NOTHING \
-        RETURNING id";
+        WITH added AS ( \
+            INSERT INTO transfer (id, kind, debit_account, credit_account, amount_cents, task_uuid, \
+                employee, event_at, business_day, recorded_at) \
+            SELECT new.*, $10 \
+            FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::uuid[], \
+                $7::uuid[], $8::timestamptz[], $9::date[]) \
+                AS new (id, kind, debit, credit, amount, task, employee, at, day) \
+            ORDER BY new.task, new.kind, new.employee, new.at, new.id \
+            ON CONFLICT DO NOTHING \
+            RETURNING id, debit_account, credit_account, amount_cents, employee), \
+        balances AS ( \
+            INSERT INTO employee_balance AS kept (employee, credits_cents, debits_cents, version) \
+            SELECT employee, \
+                coalesce(sum(amount_cents) FILTER (WHERE credit_account = 'employee'), 0), \
+                coalesce(sum(amount_cents) FILTER (WHERE debit_account = 'employee'), 0), \
+                count(*) \
+            FROM added GROUP BY employee ORDER BY employee \
+            ON CONFLICT (employee) DO UPDATE SET \
+                credits_cents = kept.credits_cents + excluded.credits_cents, \
+                debits_cents = kept.debits_cents + excluded.debits_cents, \
+                version = kept.version + excluded.version) \
+        SELECT id FROM added";
     let values = [
         column(transfers, |new| new.id),
         column(transfers, |new| kind_name(new.posting.kind).to_owned()),

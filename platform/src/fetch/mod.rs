@@ -109,17 +109,34 @@ pub async fn note(
     owed: &[Owed],
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
+    note_if(txn, kind, owed, now, "true").await
+}
+
+/// [`note`] for those of the records that fulfil a condition: SQL from the code about `o.id` and the time
+/// `o.at` of the event, such as that the cache knows nothing newer.
+///
+/// # Errors
+/// Those of the database.
+pub async fn note_if(
+    txn: &DatabaseTransaction,
+    kind: &str,
+    owed: &[Owed],
+    now: DateTime<Utc>,
+    condition: &str,
+) -> Result<(), DbErr> {
     if owed.is_empty() {
         return Ok(());
     }
-    let sql = "INSERT INTO fetch_pending AS p (kind, entity_id, event_ts, next_at, noted_at, traceparent) \
-               SELECT $1, o.id, o.at, $2, $2, nullif(o.trace, '') \
-               FROM unnest($3::uuid[], $4::timestamptz[], $5::text[]) AS o(id, at, trace) \
-               ORDER BY o.id \
-               ON CONFLICT (kind, entity_id) DO UPDATE \
-               SET event_ts = excluded.event_ts, attempts = 0, next_at = excluded.next_at, \
-               last_error = NULL, traceparent = excluded.traceparent \
-               WHERE p.event_ts < excluded.event_ts";
+    let sql = format!(
+        "INSERT INTO fetch_pending AS p (kind, entity_id, event_ts, next_at, noted_at, traceparent) \
+         SELECT $1, o.id, o.at, $2, $2, nullif(o.trace, '') \
+         FROM unnest($3::uuid[], $4::timestamptz[], $5::text[]) AS o(id, at, trace) \
+         WHERE {condition} ORDER BY o.id \
+         ON CONFLICT (kind, entity_id) DO UPDATE \
+         SET event_ts = excluded.event_ts, attempts = 0, next_at = excluded.next_at, \
+         last_error = NULL, traceparent = excluded.traceparent \
+         WHERE p.event_ts < excluded.event_ts"
+    );
     let ids: Vec<Uuid> = owed.iter().map(|owed| owed.id).collect();
     let times: Vec<DateTime<Utc>> = owed.iter().map(|owed| owed.event_ts).collect();
     let trace = |owed: &Owed| {
@@ -134,7 +151,7 @@ pub async fn note(
         times.into(),
         traces.into(),
     ];
-    execute(txn, sql, values).await
+    execute(txn, &sql, values).await
 }
 
 /// Forgets notes and with them every fetch that is under way: for records that are gone for good.

@@ -4,11 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::domain::{
-    account::Account,
-    money::{Amount, Side},
-    pricing::Price,
-};
+use crate::domain::{account::Account, money::Amount, pricing::Price};
 
 #[cfg(test)]
 mod tests;
@@ -153,14 +149,6 @@ impl Posting {
         match self.kind {
             TransferKind::Fee => Account::Company,
             TransferKind::Reward => Account::Employee(self.employee),
-        }
-    }
-
-    /// The side of the employee's account that it is written on.
-    pub const fn side(&self) -> Side {
-        match self.kind {
-            TransferKind::Fee => Side::Debit,
-            TransferKind::Reward => Side::Credit,
         }
     }
 
