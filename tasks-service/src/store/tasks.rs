@@ -126,18 +126,21 @@ pub async fn lock_waiting(txn: &DatabaseTransaction, limit: u64) -> Result<Vec<T
     rows.into_iter().map(Task::try_from).collect()
 }
 
-/// Open tasks of people who may not have any (T5), locked; those of another replica are left to it.
+/// Open tasks of people who may not have any (T5), locked, in no particular order; those of another
+/// replica are left to it.
 ///
-/// By hand: it starts from the few who are not eligible, and looks up their tasks by index.
+/// By hand: it starts from the few who are not eligible and looks up their tasks by index. A plain join
+/// would walk through all open tasks, since nothing tells the planner how few those people are.
 pub async fn lock_lost(
     txn: &DatabaseTransaction,
     rule: &Eligibility,
     limit: u64,
 ) -> Result<Vec<Task>, StoreError> {
     let sql = format!(
-        "SELECT task.* FROM user_cache JOIN task ON task.performer_id = user_cache.user_id \
-         WHERE task.state = 'open' AND NOT ({eligible}) \
-         ORDER BY task.number LIMIT $3 FOR UPDATE OF task SKIP LOCKED",
+        "SELECT lost.* FROM user_cache CROSS JOIN LATERAL ( \
+             SELECT * FROM task WHERE performer_id = user_cache.user_id AND state = 'open' \
+             LIMIT $3 FOR UPDATE SKIP LOCKED) AS lost \
+         WHERE NOT ({eligible}) LIMIT $3",
         eligible = performers::eligible_sql("$1", "$2"),
     );
     let values = [
