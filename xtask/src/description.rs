@@ -8,14 +8,14 @@ use serde::Serialize;
 use crate::{
     environment::Environment,
     facts::REALM,
-    files, keycloak_tree,
+    files,
     parts::{
         BROKER_ADMINISTRATOR, KEYCLOAK_ADMINISTRATOR, Part, broker_url, database_owner_urls,
         services::variables as service_variables,
     },
     people::{self, Person},
     ports::Port,
-    process, programs,
+    process,
     secrets::Secret,
     state::State,
 };
@@ -32,7 +32,6 @@ struct Description {
     keycloak_url: String,
     realm: &'static str,
     keycloak_admin: Login,
-    keycloak_program: KeycloakProgram,
     mail_url: String,
     amqp_url: String,
     rabbitmq_management_url: String,
@@ -49,13 +48,6 @@ struct Description {
 struct ServiceProgram {
     program: PathBuf,
     variables: BTreeMap<&'static str, String>,
-}
-
-/// How to run another Keycloak of the same version.
-#[derive(Debug, Serialize)]
-struct KeycloakProgram {
-    tree: PathBuf,
-    java_home: PathBuf,
 }
 
 #[derive(Debug, Serialize)]
@@ -81,10 +73,6 @@ pub(crate) fn write(environment: &Environment) -> Result<()> {
         keycloak_admin: Login {
             username: KEYCLOAK_ADMINISTRATOR,
             password: secret(Secret::KeycloakAdmin),
-        },
-        keycloak_program: KeycloakProgram {
-            tree: keycloak_tree::built_tree(environment),
-            java_home: programs::java_home()?,
         },
         mail_url: ports.public_url(Port::MailInbox),
         amqp_url: broker_url(environment, BROKER_ADMINISTRATOR, Secret::BrokerSetup),

@@ -16,15 +16,8 @@ use crate::support::{environment::environment, http, tasks::Board};
 /// Pages that one person may reach before the crawl is cut short.
 const MOST_PAGES: usize = 150;
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
-    headers
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("")
-}
-
-/// All values of one name.
-fn every(headers: &HeaderMap, name: &str) -> String {
+/// All values of one name; empty when there is none.
+fn value(headers: &HeaderMap, name: &str) -> String {
     let values = headers.get_all(name).into_iter();
     let values: Vec<_> = values.filter_map(|value| value.to_str().ok()).collect();
     values.join(" and ")
@@ -41,15 +34,15 @@ fn faults(answer: &Response) -> Vec<String> {
     let mut found = faults_of_any(headers, &policy);
     for name in ["server", "x-powered-by"] {
         if headers.contains_key(name) {
-            found.push(format!("{name}: {}", text(headers, name)));
+            found.push(format!("{name}: {}", value(headers, name)));
         }
     }
     let is_asset = answer.url().path().contains("/assets/");
-    let caching = text(headers, "cache-control");
+    let caching = value(headers, "cache-control");
     if caching != "no-store" && !(is_asset && caching.starts_with("public")) {
         found.push(format!("cache-control: {caching}"));
     }
-    if text(headers, "x-request-id").is_empty() {
+    if value(headers, "x-request-id").is_empty() {
         found.push("no x-request-id".to_owned());
     }
     for cookie in headers.get_all("set-cookie") {
@@ -78,8 +71,8 @@ fn faults_of_any(headers: &HeaderMap, policy: &str) -> Vec<String> {
     ];
     expected
         .into_iter()
-        .map(|(name, value)| (name, value, every(headers, name)))
-        .filter(|(_, value, found)| found != value)
+        .map(|(name, wanted)| (name, wanted, value(headers, name)))
+        .filter(|(_, wanted, found)| found != wanted)
         .map(|(name, _, found)| format!("{name}: {found}"))
         .collect()
 }
@@ -94,7 +87,7 @@ async fn check(
     let found = faults(&answer);
     assert!(found.is_empty(), "{method} {path}: {found:?}");
     if answer.status().is_client_error() || answer.status().is_server_error() {
-        let kind = text(answer.headers(), "content-type").to_owned();
+        let kind = value(answer.headers(), "content-type");
         let body = answer.text().await?;
         assert!(
             kind.starts_with("text/html"),
@@ -145,10 +138,14 @@ async fn no_answer_to_a_machine_is_kept_or_guessed_at() -> Result<()> {
         }
         for answer in answers {
             let (name, headers) = (route.name(), answer.headers());
-            assert_eq!(text(headers, "x-content-type-options"), "nosniff", "{name}");
-            assert_eq!(text(headers, "cache-control"), "no-store", "{name}");
-            assert_eq!(text(headers, "server"), "", "{name}");
-            assert!(!text(headers, "x-request-id").is_empty(), "{name}");
+            assert_eq!(
+                value(headers, "x-content-type-options"),
+                "nosniff",
+                "{name}"
+            );
+            assert_eq!(value(headers, "cache-control"), "no-store", "{name}");
+            assert_eq!(value(headers, "server"), "", "{name}");
+            assert!(!value(headers, "x-request-id").is_empty(), "{name}");
         }
     }
     machines.close().await
@@ -186,7 +183,7 @@ async fn crawl(visitor: &Visitor) -> Result<usize> {
         let mut next = Vec::new();
         if let Some(location) = answer.headers().get("location") {
             next.push(location.to_str()?.to_owned());
-        } else if text(answer.headers(), "content-type").starts_with("text/html") {
+        } else if value(answer.headers(), "content-type").starts_with("text/html") {
             let page = answer.text().await?;
             let found = html_check::findings(&page);
             assert!(found.is_empty(), "{path}: {found:?}");
@@ -223,7 +220,7 @@ async fn over_https_browsers_are_held_to_it_and_cookies_to_the_host() -> Result<
     let answer = http::client()?.get(url).send().await?;
     let headers = answer.headers();
     assert_eq!(
-        text(headers, "strict-transport-security"),
+        value(headers, "strict-transport-security"),
         "max-age=31536000; includeSubDomains"
     );
     let cookie = headers
@@ -242,7 +239,7 @@ async fn over_https_browsers_are_held_to_it_and_cookies_to_the_host() -> Result<
 pub(super) fn faults_of_front_door(headers: &HeaderMap) -> Vec<String> {
     let policy = "default-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
     let mut found = faults_of_any(headers, policy);
-    if text(headers, "cache-control") != "no-store" {
+    if value(headers, "cache-control") != "no-store" {
         found.push("may be kept".to_owned());
     }
     found

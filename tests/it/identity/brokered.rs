@@ -5,7 +5,6 @@ use contracts::{
     Message as _,
     identity::{UserChanged, UserCreated},
 };
-use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
@@ -76,11 +75,7 @@ impl Company {
     }
 
     async fn close(self) -> Result<()> {
-        let keycloak = Keycloak::log_in_at(&self.name).await?;
-        keycloak
-            .send(Method::DELETE, "", &Value::Null)
-            .await
-            .map(drop)
+        Keycloak::log_in_at(&self.name).await?.delete_realm().await
     }
 
     fn address(&self) -> String {

@@ -31,8 +31,6 @@ pub(crate) struct Environment {
     pub(crate) realm: String,
     /// The administrator of Keycloak itself.
     pub(crate) keycloak_admin: Login,
-    /// What another Keycloak can be made from.
-    pub(crate) keycloak_program: KeycloakProgram,
     /// The running task board as people see it.
     pub(crate) tasks_url: Url,
     /// The running finance pages as people see them.
@@ -51,13 +49,6 @@ pub(crate) struct Environment {
     pub(crate) people: Vec<Login>,
     /// The built services.
     pub(crate) services: BTreeMap<String, Service>,
-}
-
-/// Keycloak as it was built for the environment, and the Java that it runs on.
-#[derive(Debug, Deserialize)]
-pub(crate) struct KeycloakProgram {
-    pub(crate) tree: PathBuf,
-    pub(crate) java_home: PathBuf,
 }
 
 /// A service as a program.
@@ -116,7 +107,8 @@ pub(crate) async fn xtask(arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn variable(name: &str) -> String {
+/// What `cargo xtask test` says to its tests.
+pub(crate) fn variable(name: &str) -> String {
     #[expect(
         clippy::disallowed_methods,
         reason = "tests have no settings of their own but those of `cargo xtask test`"

@@ -102,6 +102,11 @@ impl Keycloak {
         Ok(())
     }
 
+    /// Deletes the realm with everything in it.
+    pub(crate) async fn delete_realm(&self) -> Result<()> {
+        self.send(Method::DELETE, "", &Value::Null).await.map(drop)
+    }
+
     fn call(&self, method: Method, path: &str) -> RequestBuilder {
         let realm = format!("{}/admin/realms/{}", self.server.url, self.realm);
         // Keycloak refuses a slash at the end.

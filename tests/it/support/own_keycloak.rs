@@ -17,7 +17,7 @@ use reqwest::StatusCode;
 use tempfile::TempDir;
 
 use super::{
-    environment::{Login, environment},
+    environment::{Login, variable},
     http,
     keycloak::Server,
     waiting::within,
@@ -25,6 +25,10 @@ use super::{
 
 /// It builds itself anew first.
 const DEADLINE: Duration = Duration::from_mins(3);
+
+/// Where `cargo xtask test` says what the product's was built as, and the Java that it runs on.
+const BUILT: &str = "TASK_EXCHANGE_KEYCLOAK";
+const JAVA_HOME: &str = "TASK_EXCHANGE_JAVA_HOME";
 
 /// Little memory, and no time spent on code that runs for a minute only.
 const HEAP: &str = "-Xms64m -Xmx320m";
@@ -44,9 +48,8 @@ pub(crate) struct OwnKeycloak {
 impl OwnKeycloak {
     /// Builds one with a feature and waits until it is ready.
     pub(crate) async fn start(feature: &str) -> Result<Self> {
-        let program = &environment().keycloak_program;
         let home = TempDir::new()?;
-        copy(&program.tree, home.path()).await?;
+        copy(Path::new(&variable(BUILT)), home.path()).await?;
         let (port, management_port) = free_ports()?;
         let administrator = Login {
             username: "admin".to_owned(),
@@ -62,7 +65,7 @@ impl OwnKeycloak {
             .arg(format!("--http-management-port={management_port}"))
             .env_clear()
             .env("PATH", SCRIPT_PATH)
-            .env("JAVA_HOME", &program.java_home)
+            .env("JAVA_HOME", variable(JAVA_HOME))
             .env("JAVA_OPTS_KC_HEAP", HEAP)
             .env("JAVA_OPTS_APPEND", COMPILER)
             .env("KC_BOOTSTRAP_ADMIN_USERNAME", &administrator.username)

@@ -79,11 +79,7 @@ impl TestRealm {
 
     /// Deletes it; one that a failed test leaves behind can be looked at.
     pub(crate) async fn remove(self) -> Result<()> {
-        let keycloak = self.log_in().await?;
-        keycloak
-            .send(Method::DELETE, "", &Value::Null)
-            .await
-            .map(drop)
+        self.log_in().await?.delete_realm().await
     }
 }
 

@@ -54,7 +54,7 @@ pub(super) fn run(test: &Environment, plan: &Plan, own: &Path) -> Result<Outcome
                     &environment,
                     PROFILE,
                     &plan.nextest,
-                    &variables(&environment, own),
+                    &variables(&environment, own)?,
                 )
             },
         )?;

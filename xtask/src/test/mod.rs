@@ -19,8 +19,9 @@ use crate::{
     binaries::{Profile, cargo},
     command, console, down,
     environment::{Broker, Environment, Name},
+    keycloak_tree,
     parts::Part,
-    process,
+    process, programs,
     up::{self, Extent},
 };
 
@@ -129,7 +130,7 @@ fn run_tests(environment: &Environment, plan: &Plan, own: &Path) -> Result<Count
     }
     let extent = Extent::All(Profile::DevWithTests);
     with_environment(environment, extent, plan.afterwards, || {
-        let variables = variables(environment, own);
+        let variables = variables(environment, own)?;
         let mut counts = Counts::default();
         if wants(Stage::Rust) {
             counts = counts + rust::run(environment, "default", &plan.nextest, &variables)?;
@@ -205,14 +206,20 @@ fn check(
     Ok(())
 }
 
-/// What tests are told: the environment, and this very program, to stop and start parts with.
-type Variables = [(&'static str, PathBuf); 2];
+/// What tests are told: the environment, this very program, to stop and start parts with, and what another
+/// Keycloak of the same version can be made from.
+type Variables = [(&'static str, PathBuf); 4];
 
-fn variables(environment: &Environment, own: &Path) -> Variables {
-    [
+fn variables(environment: &Environment, own: &Path) -> Result<Variables> {
+    Ok([
         ("TASK_EXCHANGE_ENVIRONMENT", environment.description()),
         ("TASK_EXCHANGE_XTASK", own.to_path_buf()),
-    ]
+        (
+            "TASK_EXCHANGE_KEYCLOAK",
+            keycloak_tree::built_tree(environment),
+        ),
+        ("TASK_EXCHANGE_JAVA_HOME", programs::java_home()?),
+    ])
 }
 
 /// A runner that was not content although no test failed has failed as such.
