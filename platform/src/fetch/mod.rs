@@ -157,20 +157,28 @@ pub async fn note_if(
 /// Forgets notes and with them every fetch that is under way: for records that are gone for good.
 ///
 /// Call it before the record itself is changed: an answer that is just being stored holds the note,
-/// so what follows sees the record as stored.
+/// so what follows sees the record as stored. `noted_next` are the records that the same transaction
+/// notes afterwards.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn forget(txn: &DatabaseTransaction, kind: &str, ids: Vec<Uuid>) -> Result<(), DbErr> {
-    if ids.is_empty() {
+pub async fn forget(
+    txn: &DatabaseTransaction,
+    kind: &str,
+    gone: &[Uuid],
+    noted_next: impl Iterator<Item = Uuid>,
+) -> Result<(), DbErr> {
+    if gone.is_empty() {
         return Ok(());
     }
-    // In the order of ids, as everybody locks them.
-    let sql = "WITH gone AS (SELECT entity_id FROM fetch_pending \
-               WHERE kind = $1 AND entity_id = ANY($2) ORDER BY entity_id FOR UPDATE) \
-               DELETE FROM fetch_pending p USING gone g \
-               WHERE p.kind = $1 AND p.entity_id = g.entity_id";
-    execute(txn, sql, [kind.into(), ids.into()]).await
+    // All at once and in the order of ids, as everybody locks them: whoever forgot 9 and then noted 5 would
+    // wait for somebody who holds 5 and wants 9.
+    let sql = "WITH held AS MATERIALIZED (SELECT entity_id FROM fetch_pending \
+               WHERE kind = $1 AND entity_id = ANY($3) ORDER BY entity_id FOR UPDATE) \
+               DELETE FROM fetch_pending \
+               WHERE kind = $1 AND entity_id = ANY($2) AND entity_id = ANY(ARRAY(TABLE held))";
+    let held: Vec<Uuid> = gone.iter().copied().chain(noted_next).collect();
+    execute(txn, sql, [kind.into(), gone.to_vec().into(), held.into()]).await
 }
 
 /// How many fetches of a kind are owed, and since when.

@@ -68,8 +68,9 @@ impl<R: PeopleReaction> BatchHandler for PeopleHandler<R> {
 
         let deleted: Vec<_> = folded.deleted.into_iter().collect();
         let gone: Vec<_> = deleted.iter().map(|(user_id, _)| *user_id).collect();
+        let noted_next = folded.changed.keys().copied();
+        fetch::forget(txn, KIND, &gone, noted_next).await?;
         self.reaction.people_deleted(txn, &gone).await?;
-        fetch::forget(txn, KIND, gone).await?;
         let changes = cache::mark_deleted(txn, &deleted).await?;
 
         let changed: Vec<_> = folded.changed.into_iter().collect();

@@ -68,6 +68,31 @@ async fn a_price_is_drawn_once_and_told_once_and_is_the_same_for_every_performer
 }
 
 #[tokio::test]
+async fn a_price_that_another_replica_fixes_meanwhile_holds_and_is_not_told_again() -> Result<()> {
+    let finance = Finance::start().await?;
+    let (task, performer) = (id(), id());
+    let mut replica = finance.database.owned.begin().await?;
+    let fix = "INSERT INTO task_price (task_uuid, fee_cents, reward_cents, fixed_at) \
+               VALUES ($1, 1111, 2222, now())";
+    sqlx::query(fix).bind(task).execute(&mut *replica).await?;
+    finance
+        .broker
+        .publish(&assigned(task, performer, 0))
+        .await?;
+    finance.database.until_somebody_waits().await?;
+    replica.commit().await?;
+    finance.applied(1).await?;
+    assert_eq!(finance.balance(performer).await?, -1_111);
+
+    let next = assigned(id(), performer, 1);
+    finance.broker.publish(&next).await?;
+    let told = finance.next_from("tasks.finance").await?;
+    let told: TaskPriced = contracts::decode(&told.data)?;
+    assert_eq!(told.task_uuid, next.task_uuid);
+    finance.finish().await
+}
+
+#[tokio::test]
 async fn a_task_known_only_by_a_change_gets_its_price_and_moves_no_money() -> Result<()> {
     let finance = Finance::start().await?;
     let changed = task_changed();

@@ -46,7 +46,7 @@ async fn every_order_of_a_tasks_messages_leads_to_the_same_books_and_the_same_ti
         cases.push(case);
     }
     tell(&finance.broker, &interleaved(sequences, &mut rng)).await?;
-    finance.applied(5 * cases.len()).await?;
+    finance.idle().await?;
 
     for (task, first, last) in &cases {
         let price = finance.price(*task).await?;

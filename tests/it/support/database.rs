@@ -7,6 +7,11 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use migrations::Database;
+use platform::{
+    config::Secret,
+    db::{self, DatabaseConfig},
+};
+use sea_orm::DatabaseConnection;
 use sqlx::{
     AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool, error::DatabaseError,
     postgres::PgPoolOptions,
@@ -14,7 +19,7 @@ use sqlx::{
 use tokio::time::sleep;
 use url::Url;
 
-use super::{builders::id, environment::environment};
+use super::{builders::id, environment::environment, waiting::until};
 
 /// The code of PostgreSQL for what only another role may do.
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
@@ -54,6 +59,26 @@ impl TestDatabase {
         url.query_pairs_mut()
             .append_pair("options", &format!("-c role={}_app", self.owner));
         url.into()
+    }
+
+    /// Connects as the service itself does, with no more rights than it has.
+    pub(crate) async fn connect(&self) -> Result<DatabaseConnection> {
+        let config = DatabaseConfig {
+            url: Secret::new(self.application_url()),
+            migration_url: None,
+            max_connections: 2,
+        };
+        Ok(db::connect(&config).await?)
+    }
+
+    /// Waits until a transaction waits for another.
+    pub(crate) async fn until_somebody_waits(&self) -> Result<()> {
+        let waits = "NOT granted AND pid IN \
+                     (SELECT pid FROM pg_stat_activity WHERE datname = current_database())";
+        until("somebody waits for a lock", || async {
+            Ok(self.count("pg_locks", waits).await? > 0)
+        })
+        .await
     }
 
     /// What `migrate` connects with.

@@ -4,11 +4,15 @@
 use anyhow::{Result, ensure};
 use chrono::{DateTime, Utc};
 use contracts::identity::{Role, UserChanged, UserCreated, UserDeleted};
+use migrations::Database;
+use platform::{fetch, people};
 use rand::{SeedableRng as _, rngs::StdRng};
+use sea_orm::TransactionTrait as _;
 use uuid::Uuid;
 
 use crate::support::{
-    builders::id,
+    builders::{id, noon},
+    database::TestDatabase,
     orders::{Told, interleaved, permutations, tell, told_in},
     tasks::Board,
     waiting::until,
@@ -39,13 +43,16 @@ async fn tell_in_every_order(
 ) -> Result<()> {
     let before = heard(board).await?;
     let mut rng = StdRng::seed_from_u64(13);
-    let (mut sequences, mut messages) = (Vec::new(), 0);
+    // Behind everything, also what is told again: the queue has one consumer, which goes by its order.
+    let last = deleted(id(), noon())?;
+    let (mut sequences, mut messages) = (Vec::new(), 1);
     for (order, person) in permutations(history(Uuid::nil())?.len()).iter().zip(people) {
         let told = history(*person)?;
         messages += i64::try_from(told.len())?;
         sequences.push(told_in(order, &told, &mut rng));
     }
     tell(&board.broker, &interleaved(sequences, &mut rng)).await?;
+    tell(&board.broker, &[last]).await?;
     until("the board has heard everything", || async {
         Ok(heard(board).await? == before + messages)
     })
@@ -135,4 +142,38 @@ async fn every_order_with_a_deletion_leaves_nobody_alive_whom_the_bridge_does_no
 
     ensure!(board.database.count("user_cache", "NOT is_deleted").await? == 0);
     board.finish().await
+}
+
+#[tokio::test]
+async fn whoever_forgets_one_note_and_then_writes_another_waits_for_both_before_taking_either()
+-> Result<()> {
+    let database = TestDatabase::create(Database::Tasks).await?;
+    let (earlier, later) = (Uuid::from_u128(5), Uuid::from_u128(9));
+    let note = "INSERT INTO fetch_pending (kind, entity_id, event_ts, next_at) \
+                SELECT $1, note, $2, $2 FROM unnest($3::uuid[]) AS note";
+    let note = sqlx::query(note).bind(people::KIND).bind(noon());
+    let note = note.bind(vec![earlier, later]).execute(&database.owned);
+    note.await?;
+    let take = "SELECT FROM fetch_pending WHERE entity_id = $1 FOR UPDATE NOWAIT";
+    let mut other = database.owned.begin().await?;
+    sqlx::query(take).bind(earlier).execute(&mut *other).await?;
+
+    let service = database.connect().await?;
+    let txn = service.begin().await?;
+    let gone = [later];
+    let forgetting = fetch::forget(&txn, people::KIND, &gone, [earlier].into_iter());
+    let taking = async {
+        database.until_somebody_waits().await?;
+        sqlx::query(take).bind(later).execute(&mut *other).await?;
+        anyhow::Ok(other.commit().await?)
+    };
+    let (forgotten, taken) = tokio::join!(forgetting, taking);
+    taken?;
+    forgotten?;
+    txn.commit().await?;
+    let left = format!("entity_id = '{earlier}'");
+    ensure!(database.count("fetch_pending", &left).await? == 1);
+    ensure!(database.count("fetch_pending", "true").await? == 1);
+    service.close().await?;
+    database.remove().await
 }

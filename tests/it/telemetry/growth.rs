@@ -5,13 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use chrono::{DateTime, TimeDelta, Utc};
 use migrations::Database;
-use platform::{
-    auth::expiry,
-    config::Secret,
-    db::{self, DatabaseConfig},
-    inbox, parked,
-};
-use sea_orm::DatabaseConnection;
+use platform::{auth::expiry, inbox, parked};
 use uuid::Uuid;
 
 use crate::support::{
@@ -22,16 +16,6 @@ use crate::support::{
 
 /// The page that says how long each table keeps its rows.
 const PAGE: &str = "docs/operations.md";
-
-/// As the service itself connects, with no more rights than it has.
-async fn application(database: &TestDatabase) -> Result<DatabaseConnection> {
-    let config = DatabaseConfig {
-        url: Secret::new(database.application_url()),
-        migration_url: None,
-        max_connections: 2,
-    };
-    Ok(db::connect(&config).await?)
-}
 
 fn days(days: i64) -> DateTime<Utc> {
     noon() + TimeDelta::days(days)
@@ -61,7 +45,7 @@ async fn received(database: &TestDatabase) -> Result<BTreeSet<Uuid>> {
 #[tokio::test]
 async fn the_inbox_forgets_a_message_two_weeks_after_it_came() -> Result<()> {
     let database = TestDatabase::create(Database::Finance).await?;
-    let db = application(&database).await?;
+    let db = database.connect().await?;
     let (old, young) = (id_of(days(0)), id_of(days(2)));
     let delayed = id_of(days(-30));
     let foreign = Uuid::from_u128(u128::MAX / 3 * 2);
@@ -86,7 +70,7 @@ async fn the_inbox_forgets_a_message_two_weeks_after_it_came() -> Result<()> {
 #[tokio::test]
 async fn more_than_one_batch_of_old_rows_is_removed_at_once() -> Result<()> {
     let database = TestDatabase::create(Database::Finance).await?;
-    let db = application(&database).await?;
+    let db = database.connect().await?;
     let sql = "INSERT INTO inbox (message_id, consumer, digest, received_at) \
                SELECT (lpad(to_hex((extract(epoch FROM $1)::bigint * 1000) + n), 12, '0') \
                || '70008000000000000000')::uuid, c, ''::bytea, $1 \
@@ -103,7 +87,7 @@ async fn more_than_one_batch_of_old_rows_is_removed_at_once() -> Result<()> {
 async fn a_parked_message_goes_three_months_after_it_was_decided_on_and_never_before() -> Result<()>
 {
     let database = TestDatabase::create(Database::Tasks).await?;
-    let db = application(&database).await?;
+    let db = database.connect().await?;
     for (state, resolved_at) in [
         ("parked", None),
         ("retried", Some(days(0))),
@@ -133,7 +117,7 @@ async fn a_parked_message_goes_three_months_after_it_was_decided_on_and_never_be
 #[tokio::test]
 async fn sessions_logins_and_logout_tokens_go_when_they_expire() -> Result<()> {
     let database = TestDatabase::create(Database::Tasks).await?;
-    let db = application(&database).await?;
+    let db = database.connect().await?;
     let hash = vec![1_u8; 32];
     let session = "INSERT INTO session (id_hash, user_id, sid, person, id_token, check_at, created_at, \
                    seen_at, expires_at, ends_at) VALUES ($1, $2, '', '{}', '', $3, $3, $3, $3, $3)";
