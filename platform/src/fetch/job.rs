@@ -13,7 +13,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{Answer, FetchError, Fetched, Fetcher, execute};
+use super::{Answer, FetchError, Fetched, Fetcher, execute, held_sql};
 use crate::{
     backoff::Backoff, lifecycle::Lifecycle, signal::Signal, sources::Sources, trace::TraceContext,
 };
@@ -212,16 +212,18 @@ impl<F: Fetcher> Job<F> {
         Ok(())
     }
 
-    /// Locks notes in the order of ids, as everybody does, and lets those of the same event wait.
+    /// Lets the notes wait that are still there for the same event.
     async fn put_back(&self, notes: &[PutBack], reason: &str) -> Result<(), DbErr> {
         if notes.is_empty() {
             return Ok(());
         }
-        let sql = "UPDATE fetch_pending p SET attempts = p.attempts + 1, next_at = o.at, last_error = $2 \
-                   FROM unnest($3::uuid[], $4::timestamptz[], $5::timestamptz[]) AS o(id, event_ts, at) \
-                   WHERE p.kind = $1 AND p.entity_id = o.id AND p.event_ts = o.event_ts \
-                   AND p.entity_id = ANY(ARRAY(SELECT entity_id FROM fetch_pending \
-                   WHERE kind = $1 AND entity_id = ANY($3) ORDER BY entity_id FOR UPDATE))";
+        let sql = format!(
+            "UPDATE fetch_pending p SET attempts = p.attempts + 1, next_at = o.at, last_error = $2 \
+             FROM unnest($3::uuid[], $4::timestamptz[], $5::timestamptz[]) AS o(id, event_ts, at) \
+             WHERE p.kind = $1 AND p.entity_id = o.id AND p.event_ts = o.event_ts \
+             AND p.entity_id = ANY({})",
+            held_sql("$3")
+        );
         let now = self.sources.now();
         let ids: Vec<Uuid> = notes.iter().map(|back| back.note.entity_id).collect();
         let events: Vec<_> = notes.iter().map(|back| back.note.event_ts).collect();
@@ -234,7 +236,7 @@ impl<F: Fetcher> Job<F> {
             events.into(),
             times.into(),
         ];
-        execute(&self.db, sql, values).await
+        execute(&self.db, &sql, values).await
     }
 }
 

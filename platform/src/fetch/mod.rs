@@ -171,14 +171,23 @@ pub async fn forget(
     if gone.is_empty() {
         return Ok(());
     }
-    // All at once and in the order of ids, as everybody locks them: whoever forgot 9 and then noted 5 would
-    // wait for somebody who holds 5 and wants 9.
-    let sql = "WITH held AS MATERIALIZED (SELECT entity_id FROM fetch_pending \
-               WHERE kind = $1 AND entity_id = ANY($3) ORDER BY entity_id FOR UPDATE) \
-               DELETE FROM fetch_pending \
-               WHERE kind = $1 AND entity_id = ANY($2) AND entity_id = ANY(ARRAY(TABLE held))";
+    // All at once: whoever forgot 9 and then noted 5 would wait for somebody who holds 5 and wants 9.
+    let sql = format!(
+        "DELETE FROM fetch_pending \
+         WHERE kind = $1 AND entity_id = ANY($2) AND entity_id = ANY({})",
+        held_sql("$3")
+    );
     let held: Vec<Uuid> = gone.iter().copied().chain(noted_next).collect();
-    execute(txn, sql, [kind.into(), gone.to_vec().into(), held.into()]).await
+    execute(txn, &sql, [kind.into(), gone.to_vec().into(), held.into()]).await
+}
+
+/// SQL for the ids of those notes of the kind `$1` that are among `ids`: an array, for which they are locked in
+/// the order of ids, as everybody locks them, before anything else of the statement happens.
+fn held_sql(ids: &str) -> String {
+    format!(
+        "ARRAY(SELECT entity_id FROM fetch_pending \
+         WHERE kind = $1 AND entity_id = ANY({ids}) ORDER BY entity_id FOR UPDATE)"
+    )
 }
 
 /// How many fetches of a kind are owed, and since when.

@@ -9,7 +9,6 @@ use migrations::Database;
 use platform::{
     auth::{IdentityConfig, Issuer, MachineAuth},
     config::Secret,
-    db::{self, DatabaseConfig},
     http::{self, Served},
     lifecycle::Lifecycle,
     sources::{ManualClock, Sources},
@@ -219,12 +218,7 @@ impl Bridge {
         let database = TestDatabase::create(Database::Auth).await?;
         let whole = "UPDATE sync_state SET reconciled_at = now(), as_of = now()";
         sqlx::query(whole).execute(&database.owned).await?;
-        let db = db::connect(&DatabaseConfig {
-            url: Secret::new(database.application_url()),
-            migration_url: None,
-            max_connections: 4,
-        })
-        .await?;
+        let db = database.connect().await?;
         let clock = ManualClock::new(in_realm());
         let sources = Sources::system().with_clock(Arc::new(clock.clone()));
         let config = IdentityConfig {

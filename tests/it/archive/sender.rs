@@ -13,7 +13,6 @@ use migrations::Database;
 use platform::{
     conciliation::{self, Page, SentLog, Span},
     config::Secret,
-    db::{self, DatabaseConfig},
     fetch::FetchError,
     lifecycle::Lifecycle,
     outbox::{self, OutboxMessage, OutboxSignal},
@@ -47,7 +46,7 @@ impl Sender {
             setup_url: None,
         };
         let broker = Broker::try_new(&config, Publisher::Tasks, &sender.sources)?;
-        let config = config_of(&sender.database);
+        let config = sender.database.config();
         let signal = OutboxSignal::new();
         relay::spawn(&sender.lifecycle, &config, &broker, &sender.sources, signal)?;
         Ok(sender)
@@ -57,7 +56,7 @@ impl Sender {
     pub(super) async fn idle(clock: &ManualClock) -> Result<Self> {
         let database = TestDatabase::create(Database::Tasks).await?;
         Ok(Self {
-            db: db::connect(&config_of(&database)).await?,
+            db: database.connect().await?,
             database,
             sources: Sources::system().with_clock(Arc::new(clock.clone())),
             lifecycle: Lifecycle::new(),
@@ -119,13 +118,5 @@ fn failed(error: &DbErr) -> FetchError {
     FetchError {
         reason: error.to_string(),
         retry_after: None,
-    }
-}
-
-fn config_of(database: &TestDatabase) -> DatabaseConfig {
-    DatabaseConfig {
-        url: Secret::new(database.application_url()),
-        migration_url: None,
-        max_connections: 2,
     }
 }

@@ -17,7 +17,6 @@ use platform::{
         SessionConfig, WebAuth, WebAuthDeps,
     },
     config::Secret,
-    db::{self, DatabaseConfig},
     http,
     lifecycle::Lifecycle,
     routes::Routes,
@@ -129,12 +128,7 @@ impl Site {
         let client = create_client(&keycloak, &client_id, &origin, backchannel).await?;
         let visitor = create_visitor(&keycloak).await?;
         let database = TestDatabase::create(Database::Tasks).await?;
-        let db = db::connect(&DatabaseConfig {
-            url: Secret::new(database.application_url()),
-            migration_url: None,
-            max_connections: 4,
-        })
-        .await?;
+        let db = database.connect().await?;
         let site = Self {
             clock: ManualClock::new(builders::now()),
             lifecycle: Lifecycle::new(),

@@ -21,7 +21,7 @@ use platform::{
     consumer::{
         self, BatchHandler, ConsumerContext, ConsumerOptions, HandlerError, Incoming, Verdict,
     },
-    db::{self, DatabaseConfig},
+    db::DatabaseConfig,
     lifecycle::Lifecycle,
     rabbit::{Broker, BrokerConfig},
     sources::Sources,
@@ -131,7 +131,7 @@ impl Bench {
     pub(super) async fn create() -> Result<Self> {
         let database = TestDatabase::create(Database::Finance).await?;
         Ok(Self {
-            db: db::connect(&database_config(&database)).await?,
+            db: database.connect().await?,
             broker: TestBroker::create().await?,
             conduct: Conduct::default(),
             sources: Sources::system(),
@@ -141,7 +141,7 @@ impl Bench {
 
     /// What the service would connect to its database with.
     pub(super) fn database_config(&self) -> DatabaseConfig {
-        database_config(&self.database)
+        self.database.config()
     }
 
     /// Connections of their own, as a process has them.
@@ -206,13 +206,5 @@ impl Bench {
         self.db.close().await?;
         self.broker.remove().await?;
         self.database.remove().await
-    }
-}
-
-fn database_config(database: &TestDatabase) -> DatabaseConfig {
-    DatabaseConfig {
-        url: Secret::new(database.application_url()),
-        migration_url: None,
-        max_connections: 4,
     }
 }

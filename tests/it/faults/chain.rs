@@ -6,8 +6,6 @@ use anyhow::{Context as _, Result, ensure};
 use contracts::topology::Publisher;
 use migrations::Database;
 use platform::{
-    config::Secret,
-    db::{self, DatabaseConfig},
     lifecycle::Lifecycle,
     outbox::{self, OutboxMessage},
     sources::Sources,
@@ -153,12 +151,7 @@ impl Chain {
         let finance_data = TestDatabase::create(Database::Finance).await?;
         let tasks = Node::new(TASKS, &tasks_data, &broker, &peers).await?;
         let finance = Node::new(FINANCE, &finance_data, &broker, &peers).await?;
-        let outbox = db::connect(&DatabaseConfig {
-            url: Secret::new(tasks_data.application_url()),
-            migration_url: None,
-            max_connections: 2,
-        })
-        .await?;
+        let outbox = tasks_data.connect().await?;
         let sources = Sources::system();
         let employees = (0..EMPLOYEES).map(|_| sources.new_id()).collect();
         Ok(Self {

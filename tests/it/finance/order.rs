@@ -47,6 +47,8 @@ async fn every_order_of_a_tasks_messages_leads_to_the_same_books_and_the_same_ti
     }
     tell(&finance.broker, &interleaved(sequences, &mut rng)).await?;
     finance.idle().await?;
+    // With the message that shows that all are handled.
+    finance.applied(5 * cases.len() + 1).await?;
 
     for (task, first, last) in &cases {
         let price = finance.price(*task).await?;

@@ -61,14 +61,18 @@ impl TestDatabase {
         url.into()
     }
 
-    /// Connects as the service itself does, with no more rights than it has.
-    pub(crate) async fn connect(&self) -> Result<DatabaseConnection> {
-        let config = DatabaseConfig {
+    /// The settings of a service on it.
+    pub(crate) fn config(&self) -> DatabaseConfig {
+        DatabaseConfig {
             url: Secret::new(self.application_url()),
             migration_url: None,
-            max_connections: 2,
-        };
-        Ok(db::connect(&config).await?)
+            max_connections: 4,
+        }
+    }
+
+    /// Connects as the service itself does, with no more rights than it has.
+    pub(crate) async fn connect(&self) -> Result<DatabaseConnection> {
+        Ok(db::connect(&self.config()).await?)
     }
 
     /// Waits until a transaction waits for another.
