@@ -236,14 +236,20 @@ impl TestBroker {
         Ok(())
     }
 
-    /// Puts an archive that forgets all but some files of `bytes` each in the place of a publisher's.
+    /// Puts an archive that keeps about `bytes` in the place of a publisher's.
+    ///
+    /// Of files that are full the broker removes any beyond the limit, also the newest: a file has to be
+    /// well below it, or nothing may be left.
     pub(crate) async fn shorten_archive(&self, publisher: Publisher, bytes: i64) -> Result<()> {
         let archive = topology::archive(publisher);
         self.delete(&archive).await?;
         let mut arguments = FieldTable::default();
         let stream = AMQPValue::LongString("stream".into());
         arguments.insert("x-queue-type".into(), stream);
-        for limit in ["x-max-length-bytes", "x-stream-max-segment-size-bytes"] {
+        for (limit, bytes) in [
+            ("x-max-length-bytes", bytes),
+            ("x-stream-max-segment-size-bytes", bytes / 5),
+        ] {
             arguments.insert(limit.into(), AMQPValue::LongLongInt(bytes));
         }
         let durable = QueueDeclareOptions {
