@@ -35,6 +35,10 @@ pub const POSTGRES_AT_LEAST: u32 = 15;
 /// The oldest RabbitMQ, as major and minor version.
 pub const RABBITMQ_AT_LEAST: (u32, u32) = (3, 10);
 
+/// Bytes of the largest frame of a RabbitMQ connection. The client library keeps 64 frames of memory for
+/// each, and no message of this product is larger than a few kilobytes.
+pub const RABBITMQ_FRAME_MAX: u32 = 32_768;
+
 /// The test runner.
 pub const NEXTEST_VERSION: &str = "0.9.151";
 

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use uuid::Uuid;
 
 /// As many connections as tasks-service keeps.
-const CONNECTIONS: u32 = 20;
+const CONNECTIONS: u32 = 10;
 
 /// The rows that tasks-service writes for a new task: task, texts, two of history, two of the outbox.
 const SQL: &str = "\

@@ -240,18 +240,18 @@ impl<F: Fetcher> Job<F> {
     }
 }
 
-/// Locks notes in the order of ids, as everybody does, and removes those of the same event.
+/// Removes the notes that are still there for the same event.
 async fn remove_notes<R: Sync>(
     txn: &DatabaseTransaction,
     kind: &str,
     answers: &[Answer<R>],
 ) -> Result<HashSet<Uuid>, DbErr> {
-    let sql = "WITH wanted AS (SELECT p.entity_id FROM fetch_pending p \
-               JOIN unnest($2::uuid[], $3::timestamptz[]) AS o(id, event_ts) \
-               ON p.entity_id = o.id AND p.event_ts = o.event_ts \
-               WHERE p.kind = $1 ORDER BY p.entity_id FOR UPDATE OF p) \
-               DELETE FROM fetch_pending p USING wanted w \
-               WHERE p.kind = $1 AND p.entity_id = w.entity_id RETURNING p.entity_id";
+    let sql = format!(
+        "DELETE FROM fetch_pending p USING unnest($2::uuid[], $3::timestamptz[]) AS o(id, event_ts) \
+         WHERE p.kind = $1 AND p.entity_id = o.id AND p.event_ts = o.event_ts \
+         AND p.entity_id = ANY({}) RETURNING p.entity_id",
+        held_sql("$2")
+    );
     let ids: Vec<Uuid> = answers.iter().map(|answer| answer.id).collect();
     let events: Vec<DateTime<Utc>> = answers.iter().map(|answer| answer.event_ts).collect();
     let values = [kind.into(), ids.into(), events.into()];

@@ -232,6 +232,14 @@ fn images_have_versions_that_the_product_supports() {
 }
 
 #[test]
+fn the_broker_has_the_frames_of_the_development_environment() {
+    let compose = compose();
+    let configuration = compose["configs"]["rabbitmq"]["content"].as_str();
+    let frames = format!("frame_max = {}", facts::RABBITMQ_FRAME_MAX);
+    assert!(configuration.is_some_and(|text| text.lines().any(|line| line == frames)));
+}
+
+#[test]
 fn docker_accepts_the_file_where_it_is_installed() {
     let is_installed = Command::new("docker")
         .args(["compose", "version"])

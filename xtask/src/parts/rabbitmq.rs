@@ -9,6 +9,7 @@ use super::{Context, clean_command};
 use crate::{
     debian,
     environment::{Broker, Environment},
+    facts::RABBITMQ_FRAME_MAX,
     files,
     ports::Port,
     probe::Probe,
@@ -159,10 +160,6 @@ fn program(context: &Context<'_>, name: &str) -> Command {
     command
 }
 
-/// Bytes of the largest frame. The client library keeps 64 frames of memory for a connection, and no message of
-/// this product is larger than a few kilobytes.
-const FRAME_MAX: u32 = 32_768;
-
 fn configuration(environment: &Environment) -> String {
     let address = |port: Port| environment.ports.address(port);
     let number = |port: Port| environment.ports.of(port);
@@ -172,7 +169,7 @@ fn configuration(environment: &Environment) -> String {
          management.tcp.port = {management}\n\
          prometheus.tcp.ip = 127.0.0.1\n\
          prometheus.tcp.port = {prometheus}\n\
-         frame_max = {FRAME_MAX}\n\
+         frame_max = {RABBITMQ_FRAME_MAX}\n\
          disk_free_limit.absolute = 1GB\n\
          vm_memory_high_watermark.relative = 0.3\n\
          load_definitions = {definitions}\n\
