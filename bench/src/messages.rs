@@ -43,7 +43,7 @@ pub(crate) struct Prepared {
 }
 
 /// Makes events of tasks that nobody has seen before.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Maker {
     sources: Sources,
     performers: Vec<Uuid>,
@@ -60,20 +60,12 @@ impl Maker {
 
     /// `count` events, an even number: half as many tasks, each assigned and some tasks later completed.
     pub(crate) fn events(&self, count: u32) -> Vec<Event> {
-        let mut rng = self.sources.rng();
         let tasks = count / 2;
         let mut open = std::collections::VecDeque::new();
         let mut events = Vec::new();
         for _ in 0..tasks {
-            let task_uuid = self.sources.new_id();
-            let nobody = Uuid::nil();
-            let drawn = self.performers.get(rng.random_range(0..PERFORMERS));
-            let assigned_to = drawn.copied().unwrap_or(nobody);
-            events.push(Event::Assigned(TaskAssigned {
-                task_uuid,
-                assigned_to,
-                timestamp: self.now(),
-            }));
+            let (task_uuid, assigned_to) = (self.sources.new_id(), self.performer());
+            events.push(self.assigned((task_uuid, assigned_to)));
             open.push_back((task_uuid, assigned_to));
             if open.len() > 1_000 {
                 events.extend(open.pop_front().map(|task| self.completed(task)));
@@ -81,6 +73,21 @@ impl Maker {
         }
         events.extend(open.into_iter().map(|task| self.completed(task)));
         events
+    }
+
+    /// Somebody by chance.
+    pub(crate) fn performer(&self) -> Uuid {
+        let drawn = self.sources.rng().random_range(0..PERFORMERS);
+        self.performers.get(drawn).copied().unwrap_or_default()
+    }
+
+    /// A task and who gets it.
+    pub(crate) fn assigned(&self, (task_uuid, assigned_to): (Uuid, Uuid)) -> Event {
+        Event::Assigned(TaskAssigned {
+            task_uuid,
+            assigned_to,
+            timestamp: self.now(),
+        })
     }
 
     fn completed(&self, (task_uuid, assigned_to): (Uuid, Uuid)) -> Event {

@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use platform::sources::Sources;
 use serde::Serialize;
 use sqlx::PgPool;
@@ -15,7 +15,7 @@ use sqlx::PgPool;
 use crate::{
     environment::Environment,
     queue,
-    stats::Spread,
+    stats::{self, Spread},
     usage::{Cost, Sample},
 };
 
@@ -33,7 +33,6 @@ pub(crate) struct Report {
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Findings {
     pub(crate) comparisons: Vec<Comparison>,
-    pub(crate) latencies: Vec<Latency>,
     pub(crate) steady: Vec<Steady>,
     pub(crate) memory: Vec<Memory>,
 }
@@ -51,21 +50,12 @@ pub(crate) struct Comparison {
     pub(crate) real: Vec<Sample>,
 }
 
-/// Times from a request to its visible effect, in milliseconds.
-#[derive(Debug, Serialize)]
-pub(crate) struct Latency {
-    pub(crate) replicas: u16,
-    pub(crate) goal_p50: f64,
-    pub(crate) goal_p99: Option<f64>,
-    pub(crate) p50: Vec<f64>,
-    pub(crate) p99: Vec<f64>,
-}
-
-/// Answers at a steady rate, beside a bare handler that was measured in turn.
+/// Work at a steady rate, beside a bare way that was measured in turn.
 #[derive(Debug, Serialize)]
 pub(crate) struct Steady {
     pub(crate) figure: &'static str,
-    pub(crate) goal_p99: f64,
+    pub(crate) goal_p50: Option<f64>,
+    pub(crate) goal_p99: Option<f64>,
     pub(crate) bare: Vec<Percentiles>,
     pub(crate) real: Vec<Percentiles>,
 }
@@ -138,21 +128,15 @@ impl Comparison {
     }
 }
 
-impl Latency {
-    fn row(&self) -> Option<[String; 4]> {
-        let (p50, p99) = (
-            Spread::of(self.p50.iter().copied())?,
-            Spread::of(self.p99.iter().copied())?,
-        );
-        let mut goal = judged(
-            p50.median < self.goal_p50,
-            &format!("p50 < {:.0}", self.goal_p50),
-        );
-        if let Some(most) = self.goal_p99 {
-            let p99 = judged(p99.median < most, &format!("p99 < {most:.0}"));
-            goal = format!("{goal}; {p99}");
-        }
-        Some([format!("{}", self.replicas), whole(p50), whole(p99), goal])
+impl Percentiles {
+    /// Those of times in milliseconds.
+    pub(crate) fn of(times: impl IntoIterator<Item = f64>) -> Result<Self> {
+        let times = stats::sorted(times);
+        let percentile = |percent| stats::percentile(&times, percent).context("nothing was timed");
+        Ok(Self {
+            p50: percentile(50)?,
+            p99: percentile(99)?,
+        })
     }
 }
 
@@ -161,17 +145,24 @@ impl Steady {
         let of = |rounds: &[Percentiles], which: fn(&Percentiles) -> f64| {
             Spread::of(rounds.iter().map(which))
         };
-        let p99 = of(&self.real, |times| times.p99)?;
+        let (p50, p99) = (
+            of(&self.real, |times| times.p50)?,
+            of(&self.real, |times| times.p99)?,
+        );
+        let judge = |name: &str, reached: Spread, goal: Option<f64>| {
+            goal.map(|most| judged(reached.median < most, &format!("{name} < {most:.0}")))
+        };
+        let goals = [
+            judge("p50", p50, self.goal_p50),
+            judge("p99", p99, self.goal_p99),
+        ];
         Some([
             self.figure.to_owned(),
             tenths(of(&self.bare, |times| times.p50)?),
-            tenths(of(&self.real, |times| times.p50)?),
+            tenths(p50),
             tenths(of(&self.bare, |times| times.p99)?),
             tenths(p99),
-            judged(
-                p99.median < self.goal_p99,
-                &format!("p99 < {:.0}", self.goal_p99),
-            ),
+            goals.into_iter().flatten().collect::<Vec<_>>().join("; "),
         ])
     }
 }
@@ -251,7 +242,6 @@ impl Report {
             .iter()
             .flat_map(Comparison::cost_rows)
             .collect();
-        let latencies: Vec<_> = found.latencies.iter().filter_map(Latency::row).collect();
         let steady: Vec<_> = found.steady.iter().filter_map(Steady::row).collect();
         let memory: Vec<_> = found.memory.iter().map(Memory::row).collect();
         let mut text = format!(
@@ -271,17 +261,7 @@ impl Report {
         table(
             &mut text,
             [
-                "create → ledger at 200/s, replicas",
-                "p50 ms",
-                "p99 ms",
-                "goal",
-            ],
-            &latencies,
-        );
-        table(
-            &mut text,
-            [
-                "ms from due to answer",
+                "ms from the moment it was due",
                 "bare p50",
                 "p50",
                 "bare p99",

@@ -11,8 +11,8 @@ use crate::{databases::FreshDatabase, http, services::Process};
 /// Among how many people tasks are drawn.
 const PEOPLE: i32 = 50;
 
-/// What a form of the task board is sent with.
-#[derive(Debug, Clone)]
+/// What a form of the task board is sent with; nothing for a bare handler.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Session {
     pub(crate) cookie: String,
     pub(crate) csrf: String,

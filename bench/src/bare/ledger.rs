@@ -9,8 +9,9 @@ use contracts::{
     tasks::{TaskAssigned, TaskCompleted},
     topology::FINANCE_TASKS,
 };
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use lapin::{
+    Channel, Consumer,
     message::Delivery,
     options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions},
     types::FieldTable,
@@ -114,50 +115,99 @@ impl Columns {
     }
 }
 
-/// Takes `count` messages from the queue of Finance into `database`; the time counts from the first
-/// commit to the last.
+/// The queue of Finance and a database that is nobody else's.
+struct Books {
+    sources: Sources,
+    connection: PgConnection,
+    channel: Channel,
+    consumer: Consumer,
+}
+
+impl Books {
+    async fn open(broker: &Broker, database: &FreshDatabase) -> Result<Self> {
+        let connection = PgConnection::connect(database.owner_url()).await?;
+        let channel = broker.channel().await?;
+        channel
+            .basic_qos(PREFETCH, BasicQosOptions::default())
+            .await?;
+        let queue = FINANCE_TASKS.name.into();
+        let options = BasicConsumeOptions::default();
+        let consumer = channel
+            .basic_consume(queue, "".into(), options, FieldTable::default())
+            .await?;
+        Ok(Self {
+            sources: Sources::system(),
+            connection,
+            channel,
+            consumer,
+        })
+    }
+
+    async fn next(&mut self) -> Result<Delivery> {
+        let delivery = self.consumer.next().await;
+        Ok(delivery.context("the broker ended the subscription")??)
+    }
+
+    /// Writes what was delivered, then acknowledges it.
+    async fn book(&mut self, deliveries: &[Delivery]) -> Result<()> {
+        let mut columns = Columns::default();
+        for delivery in deliveries {
+            columns.add(self.sources.new_id(), delivery)?;
+        }
+        columns.write(&mut self.connection).await?;
+        let last = deliveries.last().context("an empty batch")?;
+        let multiple = BasicAckOptions { multiple: true };
+        Ok(self.channel.basic_ack(last.delivery_tag, multiple).await?)
+    }
+
+    async fn close(self) -> Result<()> {
+        self.channel.close(200, "done".into()).await?;
+        Ok(self.connection.close().await?)
+    }
+}
+
+/// Takes `count` messages, in full batches, from the queue of Finance into `database`; the time counts
+/// from the first commit to the last.
 pub(crate) async fn consume(
     broker: &Broker,
     database: &FreshDatabase,
     meter: &Meter,
     count: u32,
 ) -> Result<Sample> {
-    let sources = Sources::system();
-    let mut connection = PgConnection::connect(database.owner_url()).await?;
-    let channel = broker.channel().await?;
-    channel
-        .basic_qos(PREFETCH, BasicQosOptions::default())
-        .await?;
-    let queue = FINANCE_TASKS.name.into();
-    let options = BasicConsumeOptions::default();
-    let mut consumer = channel
-        .basic_consume(queue, "".into(), options, FieldTable::default())
-        .await?;
+    let mut books = Books::open(broker, database).await?;
     let own = [std::process::id()];
     let mut left = usize::try_from(count)?;
     let mut begun = None;
     while left > 0 {
-        let mut columns = Columns::default();
-        let mut last_tag = 0;
-        for _ in 0..left.min(BATCH) {
-            let delivery = consumer
-                .next()
-                .await
-                .context("the broker ended the subscription")??;
-            columns.add(sources.new_id(), &delivery)?;
-            last_tag = delivery.delivery_tag;
+        let mut batch = Vec::with_capacity(BATCH);
+        while batch.len() < left.min(BATCH) {
+            batch.push(books.next().await?);
         }
-        left -= columns.ids.len();
-        columns.write(&mut connection).await?;
-        let multiple = BasicAckOptions { multiple: true };
-        channel.basic_ack(last_tag, multiple).await?;
+        books.book(&batch).await?;
+        left -= batch.len();
         if begun.is_none() {
             begun = Some((meter.read(&own)?, u32::try_from(left)?));
         }
     }
     let (begun, counted) = begun.context("nothing was consumed")?;
     let sample = begun.until(&meter.read(&own)?, counted);
-    channel.close(200, "done".into()).await?;
-    connection.close().await?;
+    books.close().await?;
     Ok(sample)
+}
+
+/// Takes the next `count` messages as they come, with whatever has come meanwhile.
+pub(crate) async fn follow(broker: &Broker, database: &FreshDatabase, count: u32) -> Result<()> {
+    let mut books = Books::open(broker, database).await?;
+    let mut left = usize::try_from(count)?;
+    while left > 0 {
+        let mut batch = vec![books.next().await?];
+        while batch.len() < BATCH
+            && let Some(delivery) = books.next().now_or_never()
+        {
+            batch.push(delivery?);
+        }
+        books.book(&batch).await?;
+        left = left.saturating_sub(batch.len());
+    }
+    books.close().await
 }
