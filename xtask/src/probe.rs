@@ -37,6 +37,8 @@ pub(crate) enum Probe {
         path: PathBuf,
         arguments: Vec<String>,
     },
+    /// All of these, asked one after the other.
+    All(Vec<Probe>),
 }
 
 impl Probe {
@@ -59,6 +61,7 @@ impl Probe {
             Self::Program { path, arguments } => {
                 answer(Command::new(path).args(arguments)).is_some()
             }
+            Self::All(probes) => probes.iter().all(Self::is_ready),
         }
     }
 }

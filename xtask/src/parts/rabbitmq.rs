@@ -30,16 +30,21 @@ pub(crate) fn url(environment: &Environment, user: &str, secret: Secret) -> Stri
     )
 }
 
-/// Ready means: booted, definitions imported, no memory or disk alarm.
+/// Ready means: booted, definitions imported, no memory or disk alarm, and the port of AMQP is open, which
+/// comes last.
 pub(super) fn probe(environment: &Environment) -> Probe {
-    Probe::HttpAs {
+    let has_no_alarm = Probe::HttpAs {
         url: format!(
             "{}/api/health/checks/local-alarms",
             environment.ports.url(Port::RabbitmqManagement)
         ),
         user: ADMINISTRATOR,
         password: environment.secrets.get(Secret::BrokerSetup).to_owned(),
-    }
+    };
+    Probe::All(vec![
+        has_no_alarm,
+        Probe::Tcp(environment.ports.of(Port::Amqp)),
+    ])
 }
 
 pub(super) fn start_epmd(context: &Context<'_>) -> Result<()> {
