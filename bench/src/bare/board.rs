@@ -18,9 +18,6 @@ use sqlx::{PgPool, postgres::PgPoolOptions};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-/// As many connections as tasks-service keeps.
-const CONNECTIONS: u32 = 10;
-
 /// The rows that tasks-service writes for a new task: task, texts, two of history, two of the outbox.
 const SQL: &str = "\
     WITH filed AS ( \
@@ -65,7 +62,7 @@ struct NewTask {
 /// Serves until it is killed.
 pub(crate) async fn serve(options: Options) -> Result<()> {
     let pool = PgPoolOptions::new()
-        .max_connections(CONNECTIONS)
+        .max_connections(super::CONNECTIONS)
         .connect(&options.database)
         .await?;
     let sources = Sources::system();

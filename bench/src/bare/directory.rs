@@ -14,9 +14,6 @@ use sqlx::{PgPool, postgres::PgPoolOptions};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-/// As many connections as the bridge keeps.
-const CONNECTIONS: u32 = 10;
-
 const SQL: &str = "\
     SELECT username, email, first_name, last_name, roles, is_enabled, changed_at \
     FROM auth_user WHERE user_id = $1 AND NOT is_deleted";
@@ -45,7 +42,7 @@ pub(crate) struct Options {
 /// Serves until it is killed.
 pub(crate) async fn serve(options: Options) -> Result<()> {
     let pool = PgPoolOptions::new()
-        .max_connections(CONNECTIONS)
+        .max_connections(super::CONNECTIONS)
         .connect(&options.database)
         .await?;
     let router = Router::new()
