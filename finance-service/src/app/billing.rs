@@ -71,14 +71,6 @@ enum Draft {
     Transfer(NewTransfer),
 }
 
-/// The prices of a batch's tasks.
-#[derive(Debug, Default)]
-struct Prices {
-    by_task: HashMap<Uuid, Price>,
-    /// Seen for the first time in this batch.
-    fresh: BTreeSet<Uuid>,
-}
-
 impl Billing {
     /// Prices come from `tariff`, working days from `calendar`.
     pub const fn new(
@@ -111,7 +103,6 @@ impl Billing {
         let is_admitted = |fact: &&TaskFact| fact.admit(now).is_ok();
         let admitted: Vec<TaskFact> = facts.iter().filter(is_admitted).copied().collect();
         let prices = self.price(txn, &admitted, now).await?;
-        task_cache::owe(txn, &admitted, &prices.fresh, now).await?;
 
         let drafts = facts.iter().map(|fact| self.draft(fact, &prices, now));
         let drafts: Vec<Draft> = drafts.collect::<Result<_, _>>()?;
@@ -133,24 +124,22 @@ impl Billing {
         Ok(drafts.into_iter().map(outcome).collect())
     }
 
-    /// The price of every task, drawn and published for those that are seen for the first time.
+    /// The price of every task, drawn and published for those that are seen for the first time. Notes
+    /// too which tasks are to be fetched, unless a later event of them is known already.
     async fn price(
         &self,
         txn: &DatabaseTransaction,
         facts: &[TaskFact],
         now: DateTime<Utc>,
-    ) -> Result<Prices, BillingError> {
+    ) -> Result<HashMap<Uuid, Price>, BillingError> {
         let tasks: BTreeSet<Uuid> = facts.iter().map(|fact| fact.task).collect();
-        let mut by_task = store::prices::find(txn, tasks.iter().copied().collect()).await?;
-        let unknown: Vec<Uuid> = tasks
-            .into_iter()
-            .filter(|task| !by_task.contains_key(task))
-            .collect();
+        let mut prices = store::prices::find(txn, tasks.iter().copied().collect()).await?;
+        let mut unknown = tasks;
+        unknown.retain(|task| !prices.contains_key(task));
+        let owed = task_cache::owed(facts, &unknown);
         if unknown.is_empty() {
-            return Ok(Prices {
-                by_task,
-                fresh: BTreeSet::new(),
-            });
+            store::tasks::owe(txn, &owed, now).await?;
+            return Ok(prices);
         }
         let mut rng = self.sources.rng();
         let draw = |task: &Uuid| (*task, self.tariff.draw(&mut rng));
@@ -162,26 +151,25 @@ impl Billing {
         };
         let events = drawn.iter().map(event);
         let messages: Vec<_> = events.map(|event| self.publisher.message(event)).collect();
-        let fixed = store::prices::fix(txn, &drawn, &messages, now).await?;
-        let fresh = fixed.iter().map(|(task, _)| *task).collect();
+        let fixed = store::prices::fix(txn, &drawn, &messages, &owed, now).await?;
         if fixed.len() < unknown.len() {
             // Another replica saw some of them first: its prices hold.
-            by_task.extend(store::prices::find(txn, unknown).await?);
+            prices.extend(store::prices::find(txn, unknown.into_iter().collect()).await?);
         }
-        by_task.extend(fixed);
-        Ok(Prices { by_task, fresh })
+        prices.extend(fixed);
+        Ok(prices)
     }
 
     fn draft(
         &self,
         fact: &TaskFact,
-        prices: &Prices,
+        prices: &HashMap<Uuid, Price>,
         now: DateTime<Utc>,
     ) -> Result<Draft, BillingError> {
         if let Err(refusal) = fact.admit(now) {
             return Ok(Draft::Refused(refusal));
         }
-        let price = prices.by_task.get(&fact.task);
+        let price = prices.get(&fact.task);
         let price = price.ok_or(BillingError::Unpriced(fact.task))?;
         let Some(posting) = fact.posting(*price) else {
             return Ok(Draft::NoMoney);

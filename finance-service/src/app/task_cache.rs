@@ -21,36 +21,23 @@ use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionTrait};
 use thiserror::Error;
 use uuid::Uuid;
 
+pub use crate::store::tasks::KIND;
 use crate::{
     domain::ledger::{TaskEvent, TaskFact},
     store::{self, DatabaseResult, StoreError, tasks::CachedTask},
 };
 
-/// The kind of the notes.
-pub const KIND: &str = "task";
-
-/// Notes a fetch for every task that changed or was never seen before, unless a later event of it is
-/// known already.
-///
-/// # Errors
-/// When the notes cannot be written.
-pub async fn owe(
-    txn: &DatabaseTransaction,
-    facts: &[TaskFact],
-    first_seen: &BTreeSet<Uuid>,
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
+/// The fetches that a batch calls for, one per task: of those that changed or are `unknown` as yet.
+pub fn owed(facts: &[TaskFact], unknown: &BTreeSet<Uuid>) -> Vec<Owed> {
     let mut newest: BTreeMap<Uuid, DateTime<Utc>> = BTreeMap::new();
     let is_owed =
-        |fact: &&TaskFact| fact.event == TaskEvent::Changed || first_seen.contains(&fact.task);
+        |fact: &&TaskFact| fact.event == TaskEvent::Changed || unknown.contains(&fact.task);
     for fact in facts.iter().filter(is_owed) {
         let at = newest.entry(fact.task).or_insert(fact.at);
         *at = fact.at.max(*at);
     }
     let owe = |(id, event_ts)| Owed { id, event_ts };
-    let owed: Vec<Owed> = newest.into_iter().map(owe).collect();
-    let condition = store::tasks::NOTHING_NEWER;
-    Ok(fetch::note_if(txn, KIND, &owed, now, condition).await?)
+    newest.into_iter().map(owe).collect()
 }
 
 /// Why tasks could not be compared.

@@ -3,13 +3,16 @@
 use std::{collections::HashMap, sync::LazyLock};
 
 use chrono::{DateTime, Utc};
-use platform::outbox::{self, OutboxMessage};
+use platform::{
+    fetch::{self, Owed},
+    outbox::{self, OutboxMessage},
+};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult};
 use uuid::Uuid;
 
 use crate::{
     domain::{money::Amount, pricing::Price},
-    store::{StoreError, column, statement},
+    store::{StoreError, column, statement, tasks},
 };
 
 #[derive(FromQueryResult)]
@@ -52,9 +55,10 @@ pub async fn find(
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// The statement of [`fix`]: prices, and from `$5` on the outbox.
+/// The statement of [`fix`]: prices, from `$5` on the outbox, and from `$12` on notes of fetches.
 static FIX: LazyLock<String> = LazyLock::new(|| {
     let messages = outbox::insert_if_sql(5, "m.entity IN (SELECT task_uuid FROM fixed)");
+    let notes = fetch::note_if_sql(12, tasks::NOTHING_NEWER);
     format!(
         "WITH fixed AS ( \
              INSERT INTO task_price (task_uuid, fee_cents, reward_cents, fixed_at) \
@@ -63,19 +67,21 @@ static FIX: LazyLock<String> = LazyLock::new(|| {
              ORDER BY task \
              ON CONFLICT DO NOTHING \
              RETURNING task_uuid, fee_cents, reward_cents), \
-         messages AS ({messages}) \
+         messages AS ({messages}), \
+         notes AS ({notes}) \
          SELECT * FROM fixed"
     )
 });
 
 /// Fixes prices and tells of them; a task that has one by now keeps it, and its message is left out.
-/// Yields the prices that were really fixed here.
+/// Notes the fetches that are `owed`, too. Yields the prices that were really fixed here.
 ///
 /// One statement: until the transaction ends other replicas wait that meet the same tasks.
 pub async fn fix(
     txn: &DatabaseTransaction,
     drawn: &[(Uuid, Price)],
     messages: &[OutboxMessage],
+    owed: &[Owed],
     fixed_at: DateTime<Utc>,
 ) -> Result<Vec<(Uuid, Price)>, StoreError> {
     let mut values = vec![
@@ -85,6 +91,7 @@ pub async fn fix(
         fixed_at.into(),
     ];
     values.extend(outbox::parameters(messages)?);
+    values.extend(fetch::note_parameters(tasks::KIND, owed, fixed_at));
     let rows = PriceRow::find_by_statement(statement(&FIX, values))
         .all(txn)
         .await?;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use platform::fetch::{self, Owed};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult};
 use uuid::Uuid;
 
@@ -21,9 +22,21 @@ pub struct CachedTask {
     pub guard: DateTime<Utc>,
 }
 
+/// The kind of the notes of fetches.
+pub const KIND: &str = "task";
+
 /// The condition of a note: no later event of the task is applied already.
-pub const NOTHING_NEWER: &str =
+pub(super) const NOTHING_NEWER: &str =
     "NOT EXISTS (SELECT FROM task_cache WHERE task_uuid = o.id AND guard > o.at)";
+
+/// Notes fetches, except of tasks of which a later event is applied already.
+pub async fn owe(
+    txn: &DatabaseTransaction,
+    owed: &[Owed],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    Ok(fetch::note_if(txn, KIND, owed, now, NOTHING_NEWER).await?)
+}
 
 /// Those of the given tasks that are cached.
 pub async fn find(

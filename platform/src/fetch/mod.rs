@@ -127,16 +127,34 @@ pub async fn note_if(
     if owed.is_empty() {
         return Ok(());
     }
-    let sql = format!(
+    execute(
+        txn,
+        &note_if_sql(1, condition),
+        note_parameters(kind, owed, now),
+    )
+    .await
+}
+
+/// The statement of [`note_if`], for a command that does more in one round trip by making it part of a
+/// `WITH`; its parameters are numbered from `first`.
+#[must_use]
+pub fn note_if_sql(first: usize, condition: &str) -> String {
+    let [kind, now, ids, times, traces] = [0, 1, 2, 3, 4].map(|offset| first + offset);
+    format!(
         "INSERT INTO fetch_pending AS p (kind, entity_id, event_ts, next_at, noted_at, traceparent) \
-         SELECT $1, o.id, o.at, $2, $2, nullif(o.trace, '') \
-         FROM unnest($3::uuid[], $4::timestamptz[], $5::text[]) AS o(id, at, trace) \
+         SELECT ${kind}, o.id, o.at, ${now}, ${now}, nullif(o.trace, '') \
+         FROM unnest(${ids}::uuid[], ${times}::timestamptz[], ${traces}::text[]) AS o(id, at, trace) \
          WHERE {condition} ORDER BY o.id \
          ON CONFLICT (kind, entity_id) DO UPDATE \
          SET event_ts = excluded.event_ts, attempts = 0, next_at = excluded.next_at, \
          last_error = NULL, traceparent = excluded.traceparent \
          WHERE p.event_ts < excluded.event_ts"
-    );
+    )
+}
+
+/// The parameters of [`note_if_sql`], in order.
+#[must_use]
+pub fn note_parameters(kind: &str, owed: &[Owed], now: DateTime<Utc>) -> [Value; 5] {
     let ids: Vec<Uuid> = owed.iter().map(|owed| owed.id).collect();
     let times: Vec<DateTime<Utc>> = owed.iter().map(|owed| owed.event_ts).collect();
     let trace = |owed: &Owed| {
@@ -144,14 +162,13 @@ pub async fn note_if(
         trace.map_or_else(String::new, |trace| trace.to_string())
     };
     let traces: Vec<String> = owed.iter().map(trace).collect();
-    let values = [
+    [
         kind.into(),
         now.into(),
         ids.into(),
         times.into(),
         traces.into(),
-    ];
-    execute(txn, &sql, values).await
+    ]
 }
 
 /// Forgets notes and with them every fetch that is under way: for records that are gone for good.
