@@ -1,6 +1,6 @@
 //! Everything that runs beside requests, in one list. All of it may run in several replicas at once.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use contracts::topology::{FINANCE_AUTH, FINANCE_TASKS};
 use platform::{
@@ -31,6 +31,10 @@ use crate::{
     peers::Peers,
 };
 
+/// How long prices gather before they leave together: nobody waits for one, and each message on its own costs
+/// the broker and the task board several times as much.
+const PRICES_GATHER: Duration = Duration::from_millis(25);
+
 /// What the jobs work with.
 #[derive(Debug)]
 pub(crate) struct Jobs {
@@ -53,8 +57,6 @@ pub(crate) struct Jobs {
 pub(crate) fn spawn_all(lifecycle: &Lifecycle, jobs: Jobs) -> anyhow::Result<()> {
     let Jobs { db, sources, .. } = jobs;
     let (task_fetches, user_fetches) = (Signal::new(), Signal::new());
-    let peers = vec![jobs.peers.users.clone(), jobs.peers.tasks.clone()];
-    let (users, reaction) = (Arc::new(jobs.peers.users), Arc::new(EndSessions));
     rabbit::spawn_check(lifecycle, &jobs.broker);
     relay::spawn(
         lifecycle,
@@ -62,14 +64,16 @@ pub(crate) fn spawn_all(lifecycle: &Lifecycle, jobs: Jobs) -> anyhow::Result<()>
         &jobs.broker,
         &sources,
         jobs.outbox.clone(),
+        PRICES_GATHER,
     )?;
     let heart = Heart {
         db: db.clone(),
         sources: sources.clone(),
         broker: jobs.broker.clone(),
-        peers,
+        peers: vec![jobs.peers.users.clone(), jobs.peers.tasks.clone()],
     };
     heartbeat::spawn(lifecycle, heart);
+    let (users, reaction) = (Arc::new(jobs.peers.users), Arc::new(EndSessions));
 
     let monitor = Monitor {
         db: db.clone(),

@@ -1,5 +1,7 @@
 //! The bridge as its command line sees it: what `serve` starts and what `migrate` sets up.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use contracts::topology::Publisher;
 use migrations::Database;
@@ -100,6 +102,7 @@ impl Parts {
             broker,
             &self.sources,
             outbox.clone(),
+            Duration::ZERO,
         )?;
         Ok(outbox)
     }

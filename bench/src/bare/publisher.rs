@@ -11,8 +11,8 @@ use lapin::{
 
 use crate::{messages::Prepared, queue::Broker};
 
-/// As many messages as the relay has under way: two batches.
-const WINDOW: usize = 1_000;
+/// As many messages as the relay has under way: three batches.
+const WINDOW: usize = 1_500;
 
 /// A confirm channel.
 #[derive(Debug)]

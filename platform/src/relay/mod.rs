@@ -59,7 +59,8 @@ pub enum RelayError {
 /// Relays until the process stops.
 ///
 /// It keeps two connections of its own, past the pool: one holds the lead. `signal` wakes it at once
-/// after a commit of this process.
+/// after a commit of this process. After messages left, the next ones gather for a while and leave
+/// together, which costs less; `gathering` is zero where somebody waits for them.
 ///
 /// # Errors
 /// [`RelayError::Url`].
@@ -69,6 +70,7 @@ pub fn spawn(
     broker: &Broker,
     sources: &Sources,
     signal: OutboxSignal,
+    gathering: Duration,
 ) -> Result<(), RelayError> {
     let (shortest, longest) = (Duration::from_millis(100), Duration::from_secs(5));
     let relay = Relay {
@@ -77,6 +79,7 @@ pub fn spawn(
         activity: broker.activity().clone(),
         sources: sources.clone(),
         signal,
+        gathering,
         stopping: lifecycle.stopping(),
         backoff: Backoff::new(shortest, longest, sources.rng()),
     };
@@ -92,6 +95,7 @@ struct Relay {
     activity: Activity,
     sources: Sources,
     signal: OutboxSignal,
+    gathering: Duration,
     stopping: CancellationToken,
     backoff: Backoff,
 }
@@ -142,6 +146,7 @@ impl Relay {
             cleaner,
             self.sources.clone(),
             self.activity.clone(),
+            self.gathering,
         ))
     }
 }

@@ -1,9 +1,20 @@
-//! Reads, publishes and removes at the same time: while one batch is sent, the confirms of the one
-//! before come in, the next is read and the last but one is removed.
+//! Three lanes side by side: one reads and sends, one takes confirms, one removes.
+//!
+//! What is committed is sent as soon as it is read: no message waits for the confirm or for the
+//! removal of another.
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
-use tokio::time::{Duration, Instant, sleep};
+use tokio::{
+    sync::mpsc::{Receiver, Sender, channel},
+    time::{Duration, Instant, sleep, timeout_at},
+};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -11,31 +22,34 @@ use super::{
     RelayError,
     lead::{Cleaner, Lead},
     rows::{Row, ready},
-    settle::{Followed, Settled, Settling},
+    settle::{Settled, Settling},
 };
 use crate::{
     operations::activity::Activity,
     outbox::OutboxSignal,
-    rabbit::{ConfirmedPublisher, InFlight, LinkError, Receipt},
+    rabbit::{ConfirmedPublisher, InFlight},
     sources::Sources,
 };
 
-/// Rows per batch; two batches are with the broker at once.
+/// Rows per batch.
 const BATCH: i64 = 500;
+
+/// Batches that wait for the one before them to be confirmed. With that one, and one that waits for
+/// its place, three are with the broker at most.
+const SENT: usize = 1;
+
+/// Batches that are settled and wait to be removed.
+const SETTLED: usize = 64;
 
 /// How often the leader looks by itself: for what other replicas wrote. It bounds their delay.
 const POLL: Duration = Duration::from_millis(20);
 
+/// How long rows that the broker has wait for others to be removed with.
+const LINGER: Duration = Duration::from_millis(50);
+
 /// How often everything that is left is looked at again: refused rows whose pause is over, and rows
 /// that were committed too late to be noticed.
 const SWEEP: Duration = Duration::from_secs(5);
-
-/// A batch that is with the broker.
-#[derive(Debug)]
-struct Sent {
-    rows: Vec<Row>,
-    in_flight: InFlight,
-}
 
 /// The relay while it leads.
 #[derive(Debug)]
@@ -45,16 +59,39 @@ pub(super) struct Pipeline {
     cleaner: Cleaner,
     sources: Sources,
     activity: Activity,
-    /// Read, not sent.
-    next: Vec<Row>,
-    /// Sent, not confirmed.
-    sent: Option<Sent>,
-    settling: Settling,
-    /// Settled, not removed.
-    settled: Settled,
+    /// The pause after messages left, in which the next ones gather.
+    gathering: Duration,
+}
+
+/// A batch that is with the broker.
+#[derive(Debug)]
+struct Sent {
+    rows: Vec<Row>,
+    in_flight: InFlight,
+}
+
+/// What the lanes tell each other besides batches.
+#[derive(Debug, Default)]
+struct Shared {
+    /// Batches that were begun to be sent.
+    begun: AtomicU64,
     /// Records with a message that waits after a refusal.
-    held: HashSet<Uuid>,
-    swept: Instant,
+    held: Mutex<HashSet<Uuid>>,
+}
+
+impl Shared {
+    fn held(&self) -> MutexGuard<'_, HashSet<Uuid>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why a round ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Over {
+    /// It is time to look at everything again.
+    Sweep,
+    /// The process stops and the outbox is empty.
+    Stopping,
 }
 
 impl Pipeline {
@@ -64,6 +101,7 @@ impl Pipeline {
         cleaner: Cleaner,
         sources: Sources,
         activity: Activity,
+        gathering: Duration,
     ) -> Self {
         Self {
             publisher,
@@ -71,12 +109,7 @@ impl Pipeline {
             cleaner,
             sources,
             activity,
-            next: Vec::new(),
-            sent: None,
-            settling: Settling::default(),
-            settled: Settled::default(),
-            held: HashSet::new(),
-            swept: Instant::now(),
+            gathering,
         }
     }
 
@@ -86,127 +119,172 @@ impl Pipeline {
         signal: &OutboxSignal,
         stopping: &CancellationToken,
     ) -> Result<(), RelayError> {
-        loop {
-            self.turn().await?;
-            if !self.is_idle() {
+        while self.round(signal, stopping).await? == Over::Sweep {
+            self.lead.rewind();
+        }
+        Ok(())
+    }
+
+    /// Relays until the next sweep. Nothing is under way when it is over, so that nothing is read and
+    /// sent twice.
+    async fn round(
+        &mut self,
+        signal: &OutboxSignal,
+        stopping: &CancellationToken,
+    ) -> Result<Over, RelayError> {
+        let shared = Shared::default();
+        let (sent, to_settle) = channel(SENT);
+        let (settled, to_remove) = channel(SETTLED);
+        let sending = Sending {
+            publisher: &mut self.publisher,
+            lead: &mut self.lead,
+            sources: &self.sources,
+            shared: &shared,
+            sent,
+            gathering: self.gathering,
+        };
+        let removing = Removing {
+            cleaner: &mut self.cleaner,
+            sources: &self.sources,
+            activity: &self.activity,
+        };
+        let (over, (), ()) = tokio::try_join!(
+            sending.run(signal, stopping),
+            settle(to_settle, settled, &shared),
+            removing.run(to_remove),
+        )?;
+        Ok(over)
+    }
+}
+
+/// The lane that reads and sends.
+#[derive(Debug)]
+struct Sending<'a> {
+    publisher: &'a mut ConfirmedPublisher,
+    lead: &'a mut Lead,
+    sources: &'a Sources,
+    shared: &'a Shared,
+    sent: Sender<Sent>,
+    gathering: Duration,
+}
+
+impl Sending<'_> {
+    async fn run(
+        mut self,
+        signal: &OutboxSignal,
+        stopping: &CancellationToken,
+    ) -> Result<Over, RelayError> {
+        let sweep = Instant::now() + SWEEP;
+        while Instant::now() < sweep {
+            let rows = self.lead.fetch(BATCH).await?;
+            let read = i64::try_from(rows.len()).unwrap_or(BATCH);
+            self.send(rows).await?;
+            if read == 0 && stopping.is_cancelled() {
+                return Ok(Over::Stopping);
+            }
+            if read >= BATCH {
                 continue;
             }
-            if stopping.is_cancelled() {
-                return Ok(());
+            if read > 0 {
+                sleep(self.gathering).await;
             }
             tokio::select! {
                 () = signal.woken() => {}
                 () = sleep(POLL) => {}
             }
         }
+        Ok(Over::Sweep)
     }
 
-    /// Nothing is read, under way or left to be removed.
-    fn is_idle(&self) -> bool {
-        self.next.is_empty()
-            && self.sent.is_none()
-            && self.settling.is_empty()
-            && self.settled == Settled::default()
-    }
-
-    /// Moves everything one step on: reads, sends, takes confirms and removes, all at once.
-    async fn turn(&mut self) -> Result<(), RelayError> {
-        let sweep = self.swept.elapsed() >= SWEEP;
-        let leaving = ready(
-            std::mem::take(&mut self.next),
-            &mut self.held,
-            self.sources.now(),
-        );
-        let settled = std::mem::take(&mut self.settled);
-        self.activity.sent(settled.done.len());
-        count("task_exchange_relay_published_total", leaving.len());
-        let publishing = publish(&mut self.publisher, &leaving, self.sent.take());
-        let reading = async {
-            // Before a sweep nothing may be under way, or it would be read and sent twice.
-            if sweep {
-                Ok(Vec::new())
-            } else {
-                self.lead.fetch(BATCH).await
-            }
+    /// Sends what may leave and waits for room behind it.
+    async fn send(&mut self, rows: Vec<Row>) -> Result<(), RelayError> {
+        let rows = {
+            let mut held = self.shared.held();
+            ready(rows, &mut held, self.sources.now())
         };
-        let removing = clean_up(&mut self.cleaner, settled, &self.sources);
-        let (published, read, removed) = tokio::join!(publishing, reading, removing);
-        let (in_flight, confirmed) = published?;
-        self.next = read?;
-        removed?;
-
-        let followed = in_flight
-            .as_ref()
-            .map_or(Followed::ByNothing, |_| Followed::ByABatch);
-        self.sent = in_flight.map(|in_flight| Sent {
-            rows: leaving,
-            in_flight,
-        });
-        if let Some((rows, receipt)) = confirmed {
-            self.settled = self.settling.confirm(rows, receipt, followed);
-            count(
-                "task_exchange_relay_confirmed_total",
-                self.settled.done.len(),
-            );
-            count(
-                "task_exchange_relay_refused_total",
-                self.settled.refused.len(),
-            );
-            let refused = self.settled.refused.iter();
-            self.held.extend(refused.map(|refused| refused.entity_id));
+        if rows.is_empty() {
+            return Ok(());
         }
-        if sweep && self.is_idle() {
-            self.lead.rewind();
-            self.held.clear();
-            self.swept = Instant::now();
+        count("task_exchange_relay_published_total", rows.len());
+        self.shared.begun.fetch_add(1, Ordering::Relaxed);
+        let messages = rows.iter().map(Row::to_outgoing).collect();
+        let in_flight = self.publisher.send(messages).await?;
+        // Nobody is there to take it only when another lane has failed, and this one is given up.
+        self.sent.send(Sent { rows, in_flight }).await.ok();
+        Ok(())
+    }
+}
+
+/// The lane that takes confirms; it ends after the last batch that was sent.
+async fn settle(
+    mut sent: Receiver<Sent>,
+    settled: Sender<Settled>,
+    shared: &Shared,
+) -> Result<(), RelayError> {
+    let mut settling = Settling::default();
+    while let Some(Sent { rows, in_flight }) = sent.recv().await {
+        let receipt = in_flight.settle().await?;
+        let begun = shared.begun.load(Ordering::Relaxed);
+        let known = settling.confirm(rows, receipt, begun);
+        let refused = known.refused.iter().map(|refused| refused.entity_id);
+        shared.held().extend(refused);
+        // As above.
+        settled.send(known).await.ok();
+    }
+    Ok(())
+}
+
+/// The lane that removes.
+#[derive(Debug)]
+struct Removing<'a> {
+    cleaner: &'a mut Cleaner,
+    sources: &'a Sources,
+    activity: &'a Activity,
+}
+
+impl Removing<'_> {
+    /// Goes on until everything is removed that was settled.
+    async fn run(mut self, mut settled: Receiver<Settled>) -> Result<(), RelayError> {
+        while let Some(first) = settled.recv().await {
+            let gathered = gather(first, &mut settled).await;
+            self.remove(gathered).await?;
+        }
+        Ok(())
+    }
+
+    async fn remove(&mut self, settled: Settled) -> Result<(), RelayError> {
+        let (done, refused) = (settled.done.len(), settled.refused.len());
+        count("task_exchange_relay_confirmed_total", done);
+        count("task_exchange_relay_refused_total", refused);
+        self.activity.sent(done);
+        self.cleaner.remove(settled.done).await?;
+        let Some(first) = settled.refused.first() else {
+            return Ok(());
+        };
+        let reason = first.reason;
+        tracing::warn!(messages = refused, reason, "the broker refused messages");
+        let now = self.sources.now();
+        let dead = self.cleaner.note_refusals(&settled.refused, now).await?;
+        if !dead.is_empty() {
+            tracing::error!(positions = ?dead, "messages are given up and kept in outbox_dead");
         }
         Ok(())
     }
 }
 
+/// Takes what else is settled within [`LINGER`], up to a batch and what comes with its last.
+async fn gather(first: Settled, settled: &mut Receiver<Settled>) -> Settled {
+    let until = Instant::now() + LINGER;
+    let mut gathered = first;
+    while i64::try_from(gathered.done.len()).is_ok_and(|done| done < BATCH)
+        && let Ok(Some(more)) = timeout_at(until, settled.recv()).await
+    {
+        gathered.done.extend(more.done);
+        gathered.refused.extend(more.refused);
+    }
+    gathered
+}
+
 fn count(metric: &'static str, messages: usize) {
     metrics::counter!(metric).increment(u64::try_from(messages).unwrap_or(u64::MAX));
-}
-
-/// Sends a batch and then waits for the confirms of the one before.
-async fn publish(
-    publisher: &mut ConfirmedPublisher,
-    leaving: &[Row],
-    sent: Option<Sent>,
-) -> Result<(Option<InFlight>, Option<(Vec<Row>, Receipt)>), LinkError> {
-    let in_flight = if leaving.is_empty() {
-        None
-    } else {
-        let messages = leaving.iter().map(Row::to_outgoing).collect();
-        Some(publisher.send(messages).await?)
-    };
-    let confirmed = match sent {
-        Some(sent) => Some((sent.rows, sent.in_flight.settle().await?)),
-        None => None,
-    };
-    Ok((in_flight, confirmed))
-}
-
-async fn clean_up(
-    cleaner: &mut Cleaner,
-    settled: Settled,
-    sources: &Sources,
-) -> Result<(), RelayError> {
-    cleaner.remove(settled.done).await?;
-    if settled.refused.is_empty() {
-        return Ok(());
-    }
-    let (messages, first) = (settled.refused.len(), settled.refused.first());
-    tracing::warn!(
-        messages,
-        reason = first.map(|first| first.reason),
-        "the broker refused messages"
-    );
-    let dead = cleaner
-        .note_refusals(&settled.refused, sources.now())
-        .await?;
-    if !dead.is_empty() {
-        tracing::error!(positions = ?dead, "messages are given up and kept in outbox_dead");
-    }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Decides which messages the broker has for good, from confirms and returned messages.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 
 use super::{lead::Refused, rows::Row};
 use crate::rabbit::Receipt;
@@ -17,43 +17,48 @@ pub(super) struct Settled {
 /// Holds a batch back until its returned messages must have come in.
 ///
 /// A returned message comes with the confirm of any message that was on its way when its own confirm
-/// arrived ([`Receipt::returned`]): one of its own batch, of an earlier, or of the batch that was sent
-/// after it. So a batch is settled when the batch behind it is confirmed too, or when there is none.
+/// arrived ([`Receipt::returned`]). So a batch is settled when every batch is confirmed that was begun
+/// to be sent by then.
 #[derive(Debug, Default)]
 pub(super) struct Settling {
-    confirmed: Option<(Vec<Row>, Vec<bool>)>,
+    /// How many batches are confirmed.
+    confirmed: u64,
+    held_back: VecDeque<Batch>,
     returned: HashSet<String>,
 }
 
+/// A batch that is confirmed and not settled.
+#[derive(Debug)]
+struct Batch {
+    rows: Vec<Row>,
+    accepted: Vec<bool>,
+    /// It is settled when so many batches are confirmed.
+    until: u64,
+}
+
 impl Settling {
-    /// Takes the receipt of a batch; `followed` says whether another batch was already sent then.
-    pub(super) fn confirm(
-        &mut self,
-        rows: Vec<Row>,
-        receipt: Receipt,
-        followed: Followed,
-    ) -> Settled {
+    /// Takes the receipt of the next batch, when so many were `begun` to be sent.
+    pub(super) fn confirm(&mut self, rows: Vec<Row>, receipt: Receipt, begun: u64) -> Settled {
+        self.confirmed += 1;
         self.returned.extend(receipt.returned);
+        self.held_back.push_back(Batch {
+            rows,
+            accepted: receipt.accepted,
+            until: begun,
+        });
+        let confirmed = self.confirmed;
         let mut settled = Settled::default();
-        let before = self.confirmed.replace((rows, receipt.accepted));
-        self.settle(before, &mut settled);
-        if followed == Followed::ByNothing {
-            let last = self.confirmed.take();
-            self.settle(last, &mut settled);
+        while let Some(batch) = self
+            .held_back
+            .pop_front_if(|batch| batch.until <= confirmed)
+        {
+            self.settle(batch, &mut settled);
         }
         settled
     }
 
-    /// Whether a batch is still held back.
-    pub(super) fn is_empty(&self) -> bool {
-        self.confirmed.is_none()
-    }
-
-    fn settle(&mut self, batch: Option<(Vec<Row>, Vec<bool>)>, settled: &mut Settled) {
-        let Some((rows, accepted)) = batch else {
-            return;
-        };
-        for (row, accepted) in rows.into_iter().zip(accepted) {
+    fn settle(&mut self, batch: Batch, settled: &mut Settled) {
+        for (row, accepted) in batch.rows.into_iter().zip(batch.accepted) {
             // Returned messages are rare, so the id is written out only when there are any.
             let returned =
                 !self.returned.is_empty() && self.returned.remove(&row.message_id.to_string());
@@ -72,15 +77,6 @@ impl Settling {
             });
         }
     }
-}
-
-/// Whether something was on its way behind a batch when its confirms came in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Followed {
-    /// Another batch was sent already.
-    ByABatch,
-    /// Nothing else was on its way.
-    ByNothing,
 }
 
 #[cfg(test)]
@@ -128,26 +124,32 @@ mod tests {
             .collect()
     }
 
+    /// Confirms a batch of one row per entry of `accepted`, numbered from `first`.
+    fn confirm(
+        settling: &mut Settling,
+        first: i64,
+        accepted: &[bool],
+        returned: &[i64],
+        begun: u64,
+    ) -> Settled {
+        let rows = (first..).zip(accepted).map(|(position, _)| row(position));
+        settling.confirm(rows.collect(), receipt(accepted, returned), begun)
+    }
+
     #[test]
     fn a_batch_with_nothing_behind_it_is_settled_at_once() {
         let mut settling = Settling::default();
-        let rows = vec![row(1), row(2), row(3)];
-        let settled = settling.confirm(
-            rows,
-            receipt(&[true, false, true], &[3]),
-            Followed::ByNothing,
-        );
+        let settled = confirm(&mut settling, 1, &[true, false, true], &[3], 1);
         assert_eq!(settled.done, [1]);
         assert_eq!(refused_positions(&settled), [2, 3]);
-        assert!(settling.is_empty());
     }
 
     #[test]
     fn a_message_returned_with_a_confirm_of_the_next_batch_is_not_taken_for_delivered() {
         let mut settling = Settling::default();
-        let first = settling.confirm(vec![row(1)], receipt(&[true], &[]), Followed::ByABatch);
+        let first = confirm(&mut settling, 1, &[true], &[], 2);
         assert_eq!(first, Settled::default());
-        let second = settling.confirm(vec![row(2)], receipt(&[true], &[1]), Followed::ByNothing);
+        let second = confirm(&mut settling, 2, &[true], &[1], 2);
         assert_eq!(second.done, [2]);
         assert_eq!(refused_positions(&second), [1]);
     }
@@ -155,12 +157,26 @@ mod tests {
     #[test]
     fn a_message_returned_with_a_confirm_of_an_earlier_batch_is_remembered() {
         let mut settling = Settling::default();
-        let early = settling.confirm(vec![row(1)], receipt(&[true], &[2]), Followed::ByABatch);
+        let early = confirm(&mut settling, 1, &[true], &[2], 2);
         assert_eq!(early, Settled::default());
-        let late = settling.confirm(vec![row(2)], receipt(&[true], &[]), Followed::ByNothing);
+        let late = confirm(&mut settling, 2, &[true], &[], 2);
+        assert_eq!(late.done, [1]);
+        assert_eq!(refused_positions(&late), [2]);
+    }
+
+    #[test]
+    fn a_batch_waits_for_all_that_were_on_their_way_and_for_no_later_one() {
+        let mut settling = Settling::default();
         assert_eq!(
-            (late.done.as_slice(), refused_positions(&late)),
-            ([1].as_slice(), vec![2])
+            confirm(&mut settling, 1, &[true], &[], 3),
+            Settled::default()
         );
+        assert_eq!(
+            confirm(&mut settling, 2, &[true], &[], 4),
+            Settled::default()
+        );
+        let third = confirm(&mut settling, 3, &[true], &[1], 4);
+        assert_eq!((third.done.len(), refused_positions(&third)), (0, vec![1]));
+        assert_eq!(confirm(&mut settling, 4, &[true], &[], 9).done, [2, 3]);
     }
 }

@@ -3,7 +3,7 @@
 
 mod redraw;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use contracts::topology::{TASKS_AUTH, TASKS_FINANCE};
 use platform::{
@@ -45,7 +45,14 @@ pub(crate) fn spawn_all(lifecycle: &Lifecycle, jobs: Jobs) -> anyhow::Result<()>
     let App { db, sources, .. } = &jobs.app;
     let outbox = jobs.app.outbox.clone();
     rabbit::spawn_check(lifecycle, &jobs.broker);
-    relay::spawn(lifecycle, &jobs.database, &jobs.broker, sources, outbox)?;
+    relay::spawn(
+        lifecycle,
+        &jobs.database,
+        &jobs.broker,
+        sources,
+        outbox,
+        Duration::ZERO,
+    )?;
 
     let monitor = Monitor {
         db: db.clone(),

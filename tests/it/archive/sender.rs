@@ -1,6 +1,6 @@
 //! The sending half of the task board: its outbox, its relay and its log, without its rules.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
@@ -48,7 +48,8 @@ impl Sender {
         let broker = Broker::try_new(&config, Publisher::Tasks, &sender.sources)?;
         let config = sender.database.config();
         let signal = OutboxSignal::new();
-        relay::spawn(&sender.lifecycle, &config, &broker, &sender.sources, signal)?;
+        let (lifecycle, sources) = (&sender.lifecycle, &sender.sources);
+        relay::spawn(lifecycle, &config, &broker, sources, signal, Duration::ZERO)?;
         Ok(sender)
     }
 

@@ -1,5 +1,7 @@
 //! A message that the broker does not take waits a growing while, and in the end for a person.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use platform::{lifecycle::Lifecycle, outbox::OutboxSignal, relay};
 use uuid::Uuid;
@@ -36,6 +38,7 @@ async fn a_refused_message_holds_its_record_only_and_is_given_up_after_twenty_ti
         &broker,
         &sources,
         OutboxSignal::new(),
+        Duration::ZERO,
     )?;
 
     until("one is given up and one has left", || async {
