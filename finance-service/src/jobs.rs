@@ -31,8 +31,8 @@ use crate::{
     peers::Peers,
 };
 
-/// How long prices gather before they leave together: nobody waits for one, and each message on its own costs
-/// the broker and the task board several times as much.
+/// How long prices gather before they leave together: nobody waits for one, and the task board keeps together
+/// what comes together, in fewer transactions.
 const PRICES_GATHER: Duration = Duration::from_millis(25);
 
 /// What the jobs work with.

@@ -27,7 +27,8 @@ use crate::{
     store::{self, DatabaseResult, StoreError, tasks::CachedTask},
 };
 
-/// The fetches that a batch calls for, one per task: of those that changed or are `unknown` as yet.
+/// The fetches that a batch calls for: of tasks that changed or are `unknown` as yet, each as of the newest
+/// fact that calls for it.
 pub fn owed(facts: &[TaskFact], unknown: &BTreeSet<Uuid>) -> Vec<Owed> {
     let mut newest: BTreeMap<Uuid, DateTime<Utc>> = BTreeMap::new();
     let is_owed =

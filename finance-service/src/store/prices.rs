@@ -74,7 +74,9 @@ static FIX: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// Fixes prices and tells of them; a task that has one by now keeps it, and its message is left out.
-/// Notes the fetches that are `owed`, too. Yields the prices that were really fixed here.
+///
+/// Notes the fetches that are `owed`, too, also of tasks that have a price by now. Yields the prices that were
+/// really fixed here.
 ///
 /// One statement: until the transaction ends other replicas wait that meet the same tasks.
 pub async fn fix(

@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Rows per batch.
-const BATCH: i64 = 500;
+const BATCH: u16 = 500;
 
 /// Batches that wait for the one before them to be confirmed. With that one, and one that waits for
 /// its place, three are with the broker at most.
@@ -176,13 +176,13 @@ impl Sending<'_> {
     ) -> Result<Over, RelayError> {
         let sweep = Instant::now() + SWEEP;
         while Instant::now() < sweep {
-            let rows = self.lead.fetch(BATCH).await?;
-            let read = i64::try_from(rows.len()).unwrap_or(BATCH);
+            let rows = self.lead.fetch(i64::from(BATCH)).await?;
+            let read = rows.len();
             self.send(rows).await?;
             if read == 0 && stopping.is_cancelled() {
                 return Ok(Over::Stopping);
             }
-            if read >= BATCH {
+            if read >= usize::from(BATCH) {
                 continue;
             }
             if read > 0 {
@@ -209,7 +209,7 @@ impl Sending<'_> {
         self.shared.begun.fetch_add(1, Ordering::Relaxed);
         let messages = rows.iter().map(Row::to_outgoing).collect();
         let in_flight = self.publisher.send(messages).await?;
-        // Nobody is there to take it only when another lane has failed, and this one is given up.
+        // Nobody takes it only when another lane has failed; then this one is given up as well.
         self.sent.send(Sent { rows, in_flight }).await.ok();
         Ok(())
     }
@@ -228,7 +228,7 @@ async fn settle(
         let known = settling.confirm(rows, receipt, begun);
         let refused = known.refused.iter().map(|refused| refused.entity_id);
         shared.held().extend(refused);
-        // As above.
+        // Nobody takes it only when another lane has failed; then this one is given up as well.
         settled.send(known).await.ok();
     }
     Ok(())
@@ -276,7 +276,7 @@ impl Removing<'_> {
 async fn gather(first: Settled, settled: &mut Receiver<Settled>) -> Settled {
     let until = Instant::now() + LINGER;
     let mut gathered = first;
-    while i64::try_from(gathered.done.len()).is_ok_and(|done| done < BATCH)
+    while gathered.done.len() < usize::from(BATCH)
         && let Ok(Some(more)) = timeout_at(until, settled.recv()).await
     {
         gathered.done.extend(more.done);
