@@ -23,10 +23,8 @@ use crate::{
 /// The most messages that the broker sends ahead.
 const PREFETCH: u16 = 2_000;
 
-/// How long an archive has to be silent at the beginning to hold nothing from there on.
-const EMPTY_AFTER: Duration = Duration::from_secs(5);
-
-/// How long the broker may take to send the next message of an archive that holds one.
+/// How long the broker may take to send the next message. An archive that is silent for as long at the
+/// beginning holds nothing from there on.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Where the broker tells a message's place in the stream.
@@ -145,12 +143,7 @@ impl ArchiveReader {
 
     /// The next delivery; none when everything is older than the time that was asked for.
     async fn delivery(&mut self) -> Result<Option<Delivery>, ArchiveError> {
-        let patience = if self.must_go_on {
-            PATIENCE
-        } else {
-            EMPTY_AFTER
-        };
-        match timeout(patience, self.stream.consumer.next()).await {
+        match timeout(PATIENCE, self.stream.consumer.next()).await {
             Ok(next) => {
                 self.must_go_on = true;
                 arrived(next).map(Some)
@@ -195,7 +188,7 @@ impl Stream {
     /// the prefetch, before it looks at anything else on the channel (`rabbit_stream_queue:settle`). So
     /// once it has answered a later question, whatever fell short of the prefetch ended at the end.
     async fn find_end(&mut self) -> Result<Option<i64>, ArchiveError> {
-        let Ok(first) = timeout(EMPTY_AFTER, self.consumer.next()).await else {
+        let Ok(first) = timeout(PATIENCE, self.consumer.next()).await else {
             return Ok(None);
         };
         let mut last = arrived(first)?;

@@ -63,7 +63,8 @@ pub async fn connect(config: &DatabaseConfig) -> Result<DatabaseConnection, DbEr
 /// What an error of the database calls for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// The same work may succeed later: connection lost, deadlock, serialisation, shutting down.
+    /// The same work may succeed later: connection lost, deadlock, serialisation, shutting down, or a database
+    /// that is not yet, or not for now, as the service needs it.
     Transient,
     /// A unique key is already taken.
     UniqueViolation,
@@ -101,8 +102,12 @@ impl ErrorKind {
     fn of_sqlstate(code: &str) -> Self {
         match code {
             "23505" => Self::UniqueViolation,
-            // serialisation failure, deadlock, lock not available, idle transaction ended
-            "40001" | "40P01" | "55P03" | "25P03" => Self::Transient,
+            // Serialisation failure, deadlock, lock not available, idle transaction ended; and read only (a
+            // primary that became a standby), no right, no such table or column: then the same statement
+            // fails whatever it is given, until people have mended the database.
+            "40001" | "40P01" | "55P03" | "25P03" | "25006" | "42501" | "42P01" | "42703" => {
+                Self::Transient
+            }
             // 08 connection, 53 out of resources, 57P operator intervention, 58 system error
             _ if ["08", "53", "57P", "58"]
                 .iter()
@@ -128,7 +133,9 @@ mod tests {
             ("53300", ErrorKind::Transient),
             ("57014", ErrorKind::Permanent),
             ("23514", ErrorKind::Permanent),
-            ("42P01", ErrorKind::Permanent),
+            ("25006", ErrorKind::Transient),
+            ("42P01", ErrorKind::Transient),
+            ("42601", ErrorKind::Permanent),
         ];
         for (code, kind) in cases {
             assert_eq!(ErrorKind::of_sqlstate(code), kind, "{code}");

@@ -10,7 +10,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, FromQueryResult,
-    Statement,
+    Statement, TransactionTrait,
 };
 use uuid::Uuid;
 
@@ -98,6 +98,27 @@ pub async fn register(
         .collect();
     let before = stored(txn, consumer, known).await?;
     Ok(judge(entries, before))
+}
+
+/// Whether the inbox takes rows, which a database that only answers may refuse. Leaves none behind.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn probe(db: &DatabaseConnection, now: DateTime<Utc>) -> Result<(), DbErr> {
+    let txn = db.begin().await?;
+    let entry = Entry {
+        message_id: Uuid::nil(),
+        routing_key: "",
+        digest: [0; 32],
+    };
+    insert(
+        &txn,
+        "probe",
+        &BTreeMap::from([(entry.message_id, &entry)]),
+        now,
+    )
+    .await?;
+    txn.rollback().await
 }
 
 /// One statement must not meet a key twice, and replicas that insert in the same order cannot deadlock.

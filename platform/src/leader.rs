@@ -19,11 +19,13 @@ const WATCH_PAUSE: Duration = Duration::from_secs(1);
 /// How long the database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// So that PostgreSQL notices within seconds when the leader's machine is gone, and frees the lock.
-const KEEPALIVE: [(&str, &str); 3] = [
+/// Settings by which PostgreSQL notices within some 10 seconds that a leader's machine is gone, and frees
+/// the lock: also when an answer was under way, where no keepalive is sent.
+pub(crate) const NOTICED_WHEN_GONE: [(&str, &str); 4] = [
     ("tcp_keepalives_idle", "5"),
     ("tcp_keepalives_interval", "2"),
     ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "10000"),
 ];
 
 /// Who stands for election, and for what.
@@ -41,7 +43,7 @@ impl Candidate {
     pub fn try_new(url: &Secret, work: &'static str) -> Result<Self, sqlx::Error> {
         let options = PgConnectOptions::from_str(url.expose())?
             .application_name(work)
-            .options(KEEPALIVE);
+            .options(NOTICED_WHEN_GONE);
         Ok(Self { options, work })
     }
 

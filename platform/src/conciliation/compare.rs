@@ -45,10 +45,11 @@ pub struct Compared {
 }
 
 impl Compared {
-    /// Whether nothing is missing and nothing can come any more.
+    /// Whether nothing is missing and nothing can change any more: a parked message may be sent again,
+    /// and is unknown here until it arrives.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.missing.is_empty() && self.line.waiting == 0
+        self.missing.is_empty() && self.line.waiting == 0 && self.line.parked == 0
     }
 }
 
@@ -174,5 +175,25 @@ mod tests {
         assert!(claims("a").agree());
         assert!(!claims("b").agree());
         assert!(Claims::default().agree());
+    }
+
+    #[test]
+    fn an_hour_with_a_parked_message_is_looked_at_again() {
+        let compared = |parked| Compared {
+            line: Line {
+                hour: DateTime::UNIX_EPOCH,
+                routing_key: String::new(),
+                sent: 1,
+                waiting: 0,
+                applied: 1 - parked,
+                ignored: 0,
+                parked,
+                missing: 0,
+                surplus: 0,
+            },
+            missing: Vec::new(),
+        };
+        assert!(compared(0).is_complete());
+        assert!(!compared(1).is_complete());
     }
 }

@@ -68,18 +68,21 @@ struct Job<L> {
 }
 
 impl<L: SentLog> Job<L> {
+    /// Goes through all days, also when one of them cannot be compared; that is the error then.
     async fn pass(&mut self) -> Result<(), ConciliationError> {
         let now = self.sources.now();
         let window = settled(now, DAYS);
+        let mut outcome = Ok(());
         for day in window.days() {
             let mut due = day.hours().filter(|hour| !self.complete.contains(hour));
             if let Some(from) = due.next() {
-                self.compare(Span { from, ..day }, now).await?;
+                let compared = self.compare(Span { from, ..day }, now).await;
+                outcome = outcome.and(compared);
             }
         }
         self.complete.retain(|hour| *hour >= window.from);
         self.show(window).await?;
-        Ok(())
+        outcome
     }
 
     async fn compare(&mut self, span: Span, now: DateTime<Utc>) -> Result<(), ConciliationError> {

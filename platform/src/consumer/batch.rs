@@ -12,7 +12,7 @@ use super::{
     BatchHandler, ConsumerContext, HandlerError, Incoming,
     bisect::{Apply, Attempt, bisect},
     fate::{Fate, Parking},
-    patience::Patience,
+    patience::{Patience, in_time},
     retry::{NextStep, properties_of_retry},
     seen::{Outcome, count, span, transaction_took},
     worker::{Interrupted, Process},
@@ -24,8 +24,9 @@ use crate::{
     rabbit::{ConfirmedPublisher, LinkError, Outgoing},
 };
 
-/// How long one transaction may take; longer means that the database is gone without a word.
-const TRANSACTION_LIMIT: Duration = Duration::from_secs(30);
+/// How long the broker may take the copies of failed messages. It may block publishers for hours, and
+/// consuming, which takes load off it, has to go on.
+const HAND_OVER_LIMIT: Duration = Duration::from_secs(30);
 
 /// Applies batches of one queue.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub(super) struct MessageProcessor<H> {
     known: Known,
     /// Opened when the first message has to be retried.
     publisher: Option<ConfirmedPublisher>,
+    /// Whether the broker has blocked publishers for longer than anybody waits.
+    is_blocked: bool,
 }
 
 /// What is done with messages that the inbox knows already.
@@ -87,9 +90,7 @@ impl<H: BatchHandler> Apply for MessageProcessor<H> {
             let applying = self
                 .apply_once(messages)
                 .instrument(span(self.queue(), messages));
-            let outcome = timeout(TRANSACTION_LIMIT, applying).await;
-            let silent = |_elapsed| Err(HandlerError::Unavailable("the database".to_owned()));
-            let error = match outcome.unwrap_or_else(silent) {
+            let error = match in_time(applying).await {
                 Ok(()) => return Attempt::Done,
                 Err(error) if !error.is_transient() => return Attempt::Failed(error),
                 Err(error) => error,
@@ -113,6 +114,7 @@ impl<H: BatchHandler> MessageProcessor<H> {
             stopping,
             known: Known::LeaveOut,
             publisher: None,
+            is_blocked: false,
         }
     }
 
@@ -248,7 +250,7 @@ impl<H: BatchHandler> MessageProcessor<H> {
         }
         let mut patience = self.patience();
         let fate = loop {
-            match self.try_park_exhausted(exhausted).await {
+            match in_time(self.try_park_exhausted(exhausted)).await {
                 Ok(fate) => break fate,
                 Err(error) => patience.pause(&error).await?,
             }
@@ -283,13 +285,18 @@ impl<H: BatchHandler> MessageProcessor<H> {
     }
 
     /// Publishes copies to the retry queues. Only when the broker has them may the originals be
-    /// acknowledged; a crash in between makes a duplicate, which the inbox recognises.
+    /// acknowledged; a crash in between makes a duplicate, which the inbox recognises. When the broker
+    /// blocks publishers they are parked, for a person to send again.
     async fn send_to_retry(
         &mut self,
         retries: &[(&Incoming, i64, String)],
     ) -> Result<(), Interrupted> {
         if retries.is_empty() {
             return Ok(());
+        }
+        self.is_blocked &= self.context.broker.publishing().is_blocked();
+        if self.is_blocked {
+            return self.park_uncopied(retries).await;
         }
         let queue = self.queue();
         let now = self.context.sources.now();
@@ -316,8 +323,16 @@ impl<H: BatchHandler> MessageProcessor<H> {
             let receipt = publisher.publish(copies).await?;
             Ok::<_, LinkError>((publisher, receipt))
         };
-        let published = self.stopping.run_until_cancelled(publishing).await;
-        let (publisher, receipt) = published.ok_or(Interrupted::Stopping)??;
+        let published = timeout(HAND_OVER_LIMIT, publishing);
+        let published = self.stopping.run_until_cancelled(published).await;
+        let Ok(published) = published.ok_or(Interrupted::Stopping)? else {
+            self.is_blocked = self.context.broker.publishing().is_blocked();
+            if !self.is_blocked {
+                return Err(LinkError::Silent.into());
+            }
+            return self.park_uncopied(retries).await;
+        };
+        let (publisher, receipt) = published?;
         self.publisher = Some(publisher);
         if receipt.is_complete() {
             count(queue.name, Outcome::Retried, retries.len());
@@ -325,6 +340,17 @@ impl<H: BatchHandler> MessageProcessor<H> {
         } else {
             Err(Interrupted::Unavailable("a retry queue".to_owned()))
         }
+    }
+
+    async fn park_uncopied(&self, retries: &[(&Incoming, i64, String)]) -> Result<(), Interrupted> {
+        let exhausted: Vec<Parking<'_>> = retries
+            .iter()
+            .map(|(message, _, reason)| {
+                let reason = format!("{reason}; the broker took no copy to try it again");
+                (*message, ParkKind::Failed, reason)
+            })
+            .collect();
+        self.park_exhausted(&exhausted).await
     }
 }
 

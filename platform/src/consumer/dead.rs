@@ -4,12 +4,12 @@
 
 use contracts::topology::ConsumerQueue;
 use lapin::types::{AMQPValue, FieldTable};
-use sea_orm::{DbErr, TransactionTrait};
+use sea_orm::TransactionTrait;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ConsumerContext, Incoming,
-    patience::Patience,
+    ConsumerContext, HandlerError, Incoming,
+    patience::{Patience, in_time},
     seen::{Outcome, count},
     worker::{Interrupted, Process},
 };
@@ -55,7 +55,11 @@ impl DeadProcessor {
     }
 
     /// Parks messages and tells the inbox of those that it does not know.
-    async fn park<'a>(&self, batch: &[Incoming], rows: &'a [NewParked]) -> Result<(), DbErr> {
+    async fn park<'a>(
+        &self,
+        batch: &[Incoming],
+        rows: &'a [NewParked],
+    ) -> Result<(), HandlerError> {
         let (queue, now) = (self.queue.name, self.context.sources.now());
         let entry = |(message, row): (&Incoming, &'a NewParked)| {
             Some(Entry {
@@ -74,7 +78,7 @@ impl DeadProcessor {
         let corrections: Vec<_> = fresh.map(|(correction, _)| correction).collect();
         inbox::correct(&txn, queue, &corrections).await?;
         parked::park(&txn, rows, now).await?;
-        txn.commit().await
+        Ok(txn.commit().await?)
     }
 }
 
@@ -85,8 +89,8 @@ impl Process for DeadProcessor {
             .map(|message| self.to_parked(message))
             .collect();
         let mut patience = Patience::new(&self.context, self.stopping.clone());
-        while let Err(error) = self.park(batch, &rows).await {
-            patience.pause(&error.into()).await?;
+        while let Err(error) = in_time(self.park(batch, &rows)).await {
+            patience.pause(&error).await?;
         }
         count(self.queue.name, Outcome::Parked, rows.len());
         tracing::warn!(

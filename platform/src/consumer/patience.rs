@@ -1,12 +1,25 @@
 //! How long a batch is tried again in hand before it is given back.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{ConsumerContext, HandlerError, worker::Interrupted};
 use crate::{backoff::Backoff, errors::explain};
+
+/// How long one transaction may take; longer means that the database is gone without a word.
+const TRANSACTION_LIMIT: Duration = Duration::from_secs(30);
+
+/// Runs a transaction under its time limit.
+pub(super) async fn in_time<T>(
+    work: impl Future<Output = Result<T, HandlerError>>,
+) -> Result<T, HandlerError> {
+    let silent = |_elapsed| Err(HandlerError::Unavailable("the database".to_owned()));
+    timeout(TRANSACTION_LIMIT, work)
+        .await
+        .unwrap_or_else(silent)
+}
 
 /// Waits between attempts at the same batch, but not for ever.
 #[derive(Debug)]

@@ -34,8 +34,10 @@ impl NextStep {
 
 /// The properties of the copy that goes to a retry queue.
 ///
-/// What the publisher set is kept; headers of the broker (`x-*`) are not, because brokers from 4.0 on
-/// ignore them and older ones would count the copy as the original. The counters are ours.
+/// What the publisher said of the message is kept. What the broker acts upon is not: its own headers
+/// (`x-*`), because brokers from 4.0 on ignore them and older ones would count the copy as the original;
+/// and what would lead the copy elsewhere, end it early, or have it refused as somebody else's (`CC`, `BCC`,
+/// `expiration`, `user_id`). The counters are ours.
 pub(super) fn properties_of_retry(
     message: &Incoming,
     error: &str,
@@ -46,7 +48,7 @@ pub(super) fn properties_of_retry(
     if let Some(sent) = message.properties.headers() {
         first_at = text(sent, RETRY_FIRST_AT);
         for (name, value) in sent.inner() {
-            if !name.as_str().starts_with("x-") {
+            if !name.as_str().starts_with("x-") && !["CC", "BCC"].contains(&name.as_str()) {
                 headers.insert(name.clone(), value.clone());
             }
         }
@@ -68,11 +70,29 @@ pub(super) fn properties_of_retry(
     for (name, value) in ours {
         headers.insert(name.into(), value);
     }
-    message
-        .properties
-        .clone()
+    let sent = &message.properties;
+    let mut copy = BasicProperties::default()
         .with_delivery_mode(2)
-        .with_headers(headers)
+        .with_headers(headers);
+    if let Some(id) = sent.message_id() {
+        copy = copy.with_message_id(id.clone());
+    }
+    if let Some(id) = sent.correlation_id() {
+        copy = copy.with_correlation_id(id.clone());
+    }
+    if let Some(kind) = sent.kind() {
+        copy = copy.with_type(kind.clone());
+    }
+    if let Some(app) = sent.app_id() {
+        copy = copy.with_app_id(app.clone());
+    }
+    if let Some(timestamp) = sent.timestamp() {
+        copy = copy.with_timestamp(*timestamp);
+    }
+    if let Some(content_type) = sent.content_type() {
+        copy = copy.with_content_type(content_type.clone());
+    }
+    copy
 }
 
 #[cfg(test)]
@@ -115,11 +135,17 @@ mod tests {
             AMQPValue::LongString("00-1-2-01".into()),
         );
         sent.insert("x-death".into(), AMQPValue::LongLongInt(1));
-        let copy = properties_of_retry(&message(sent, 0), "no such account", at(5));
+        sent.insert("CC".into(), AMQPValue::LongString("elsewhere".into()));
+        let mut message = message(sent, 0);
+        let properties = message.properties.with_user_id("somebody".into());
+        message.properties = properties.with_expiration("1".into());
+        let copy = properties_of_retry(&message, "no such account", at(5));
+        assert_eq!((copy.user_id(), copy.expiration()), (&None, &None));
         let headers = copy.headers().as_ref().unwrap();
         assert_eq!(copy.message_id().as_ref().unwrap().as_str(), "m-1");
         assert_eq!(text(headers, "traceparent").as_deref(), Some("00-1-2-01"));
         assert!(!headers.inner().contains_key("x-death"));
+        assert!(!headers.inner().contains_key("CC"));
         assert_eq!(
             text(headers, ORIGIN_KEY).as_deref(),
             Some("auth.user.changed")

@@ -116,7 +116,7 @@ impl Seen {
         self.paused.set(1);
     }
 
-    /// A batch went well, so nothing is away any more.
+    /// Nothing is known to be away any more.
     pub(super) fn resumed(&self) {
         self.paused.set(0);
     }

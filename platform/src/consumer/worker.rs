@@ -4,20 +4,26 @@ use std::{future::Future, time::Duration};
 
 use contracts::topology::Publisher;
 use sea_orm::DatabaseConnection;
-use tokio::time::sleep;
+use tokio::{pin, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     ConsumerContext, ConsumerOptions, Incoming,
+    patience::in_time,
     seen::Seen,
     subscription::{Next, Prefetch, Subscription},
 };
 use crate::{
     backoff::Backoff,
+    inbox,
     operations::activity::{Activity, Phase},
     rabbit::{Link, LinkError},
     sources::Sources,
 };
+
+/// How long nothing has to come after a pause until all counts as well again: another replica may have
+/// taken the message that would have shown it.
+const QUIET: Duration = Duration::from_mins(1);
 
 /// Why a batch was given up; its messages go back to the queue.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +88,8 @@ pub(super) struct Worker {
     activity: Activity,
     sources: Sources,
     seen: Seen,
+    /// What is away, as far as is known.
+    away: Option<String>,
 }
 
 impl Worker {
@@ -102,6 +110,7 @@ impl Worker {
             backoff: Backoff::new(shortest, longest, context.sources.rng()),
             activity: context.broker.activity().clone(),
             sources: context.sources.clone(),
+            away: None,
         }
     }
 
@@ -120,7 +129,7 @@ impl Worker {
                 Subscription::open(&self.link, channel, self.service, &self.queue, prefetch);
             let outcome = match opening.await {
                 Ok(subscription) => {
-                    self.report(Phase::Consuming, None);
+                    self.report_subscribed();
                     self.consume(subscription, &mut processor).await
                 }
                 Err(error) => Err(error.into()),
@@ -141,7 +150,8 @@ impl Worker {
                     prefetch = Prefetch::Probe;
                     tracing::warn!(queue = self.queue, why, "consuming rests");
                     self.seen.paused();
-                    self.report(Phase::Paused, Some(why));
+                    self.report(Phase::Paused, Some(why.clone()));
+                    self.away = Some(why);
                     self.rest().await
                 }
             };
@@ -149,6 +159,20 @@ impl Worker {
                 return;
             }
         }
+    }
+
+    /// After a pause a subscription is no more than a trial.
+    fn report_subscribed(&self) {
+        match &self.away {
+            Some(why) => self.report(Phase::Paused, Some(why.clone())),
+            None => self.report(Phase::Consuming, None),
+        }
+    }
+
+    fn resumed(&mut self) {
+        self.away = None;
+        self.seen.resumed();
+        self.report(Phase::Consuming, None);
     }
 
     fn report(&self, phase: Phase, why: Option<String>) {
@@ -177,27 +201,22 @@ impl Worker {
         let full = self.options.batch.saturating_mul(2);
         let mut larger = None;
         loop {
-            let next = tokio::select! {
-                biased;
-                () = self.stopping.cancelled() => return Err(Over::Stopping),
-                next = subscription.next(self.options.batch, self.options.linger) => next,
-            };
-            let batch = match next {
-                Next::Batch(batch) => batch,
-                Next::Broken(error) => return Err(error.into()),
-                Next::Ended => {
+            let batch = match self.next(subscription).await {
+                None => return Err(Over::Stopping),
+                Some(Next::Batch(batch)) => batch,
+                Some(Next::Broken(error)) => return Err(error.into()),
+                Some(Next::Ended) => {
                     let by_broker = || Over::Lost("the broker ended the subscription".to_owned());
                     return larger.ok_or_else(by_broker);
                 }
             };
             self.seen.received(batch.len());
             processor.process(&batch).await?;
-            self.seen.resumed();
             if let Some(last) = batch.last() {
                 subscription.acknowledge(last.delivery_tag).await?;
             }
             self.backoff.reset();
-            self.report(Phase::Consuming, None);
+            self.resumed();
             if larger.is_none()
                 && let Some(prefetch) = subscription.prefetch.after_good_batch(&batch, full)
             {
@@ -205,6 +224,20 @@ impl Worker {
                 larger = Some(prefetch);
             }
         }
+    }
+
+    /// What comes next; none when the process stops.
+    async fn next(&mut self, subscription: &mut Subscription) -> Option<Next> {
+        let stopping = self.stopping.clone();
+        let next = subscription.next(self.options.batch, self.options.linger);
+        pin!(next);
+        tokio::select! {
+            biased;
+            () = stopping.cancelled() => return None,
+            next = &mut next => return Some(next),
+            () = sleep(QUIET), if self.away.is_some() => self.resumed(),
+        }
+        stopping.run_until_cancelled(next).await
     }
 
     /// Waits a growing while; an error says that the process stops.
@@ -216,11 +249,14 @@ impl Worker {
         }
     }
 
-    /// Waits until the database answers; then a single message shows whether all is well again.
+    /// Waits until the database takes what every batch writes; then a single message shows whether all is
+    /// well again. Asking comes first because each delivery in vain counts against that message.
     async fn rest(&mut self) -> Result<(), Interrupted> {
         loop {
             self.pause().await?;
-            match self.db.ping().await {
+            let probe = async { Ok(inbox::probe(&self.db, self.sources.now()).await?) };
+            let answer = self.stopping.run_until_cancelled(in_time(probe)).await;
+            match answer.ok_or(Interrupted::Stopping)? {
                 Ok(()) => return Ok(()),
                 Err(error) => tracing::debug!(queue = self.queue, %error, "consuming still rests"),
             }

@@ -5,12 +5,13 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use contracts::topology::MAX_BATCH_GET;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, FromQueryResult,
     Statement, TransactionTrait,
 };
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{Answer, FetchError, Fetched, Fetcher, execute, held_sql};
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// How long a process may work on a note before another one may take it; longer than any call.
-const LEASE: TimeDelta = TimeDelta::seconds(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 /// How often the job looks by itself: for notes of other replicas and notes that have become due.
 const POLL: Duration = Duration::from_millis(500);
@@ -107,9 +108,14 @@ impl<F: Fetcher> Job<F> {
     }
 
     async fn run_once(&mut self) -> Progress {
-        match self.try_run_once().await {
-            Ok(progress) => progress,
-            Err(error) => {
+        // Whoever took longer would work on what is somebody else's by now.
+        match timeout(LEASE, self.try_run_once()).await {
+            Ok(Ok(progress)) => progress,
+            Err(_elapsed) => {
+                tracing::warn!(kind = F::KIND, "the database or the owner went silent");
+                Progress::Failed(self.rest.next_pause())
+            }
+            Ok(Err(error)) => {
                 tracing::warn!(kind = F::KIND, %error, "the notes of owed fetches cannot be read or written");
                 Progress::Failed(self.rest.next_pause())
             }
@@ -123,6 +129,7 @@ impl<F: Fetcher> Job<F> {
         }
         let progress = self.work_off(claimed.clone()).await;
         if let Err(error) = &progress {
+            self.batch = (self.batch / 2).max(1);
             // Or nobody would look at them before the lease runs out; when this fails as well, that remains.
             let notes: Vec<PutBack> = claimed.into_iter().map(PutBack::after_failure).collect();
             self.put_back(&notes, &error.to_string()).await.ok();
@@ -176,9 +183,11 @@ impl<F: Fetcher> Job<F> {
     /// Takes due notes; until the lease runs out nobody else takes them. Those that failed least come
     /// first, so that a record which makes the owner fail does not hold up the others.
     async fn claim(&self) -> Result<Vec<Claimed>, DbErr> {
-        let sql = "UPDATE fetch_pending p SET next_at = $3 FROM ( \
+        // Materialized, or a nested loop might choose anew for every note and take more than the limit.
+        let sql = "WITH due AS MATERIALIZED ( \
                    SELECT kind, entity_id FROM fetch_pending WHERE kind = $1 AND next_at <= $2 \
-                   ORDER BY attempts, next_at LIMIT $4 FOR UPDATE SKIP LOCKED) due \
+                   ORDER BY attempts, next_at LIMIT $4 FOR UPDATE SKIP LOCKED) \
+                   UPDATE fetch_pending p SET next_at = $3 FROM due \
                    WHERE p.kind = due.kind AND p.entity_id = due.entity_id \
                    RETURNING p.entity_id, p.event_ts, p.attempts, p.traceparent";
         let now = self.sources.now();

@@ -55,7 +55,7 @@ pub async fn states(
         let sql = format!(
             "SELECT (SELECT count(*) FROM (SELECT FROM {table} LIMIT $2) t) AS counted, \
              (SELECT reltuples::bigint FROM pg_class WHERE oid = '{table}'::regclass) AS estimated, \
-             count(*) AS owed, min(event_ts) AS oldest_owed FROM fetch_pending WHERE kind = $1"
+             count(*) AS owed, min(noted_at) AS oldest_owed FROM fetch_pending WHERE kind = $1"
         );
         let values = [
             copy.fetch_kind.unwrap_or_default().into(),

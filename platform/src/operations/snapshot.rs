@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::topology::{CONSUMER_QUEUES, RETRY_DELAYS_MS, dead_queue, retry_queue};
+use contracts::topology::{CONSUMER_QUEUES, RETRY_DELAYS_MS, dead_queue, retry_queue, unrouted};
 use sea_orm::{DatabaseConnection, DbErr};
 use serde::Serialize;
 use tokio::time::timeout;
@@ -42,6 +42,8 @@ pub struct Snapshot {
     pub refused: Vec<DeadRow>,
     /// The queues it reads.
     pub queues: Vec<QueueNow>,
+    /// Messages that it sent and no queue wanted; absent when the broker does not say.
+    pub unrouted: Option<u32>,
     /// How many messages wait for a person.
     pub parked_messages: i64,
     /// For which causes.
@@ -142,6 +144,8 @@ pub async fn take(
     let own = CONSUMER_QUEUES
         .into_iter()
         .filter(|queue| queue.consumer == broker.service());
+    let unrouted = unrouted(broker.service());
+    snapshot.unrouted = find(&unrouted, &depths).map(|depth| depth.messages);
     snapshot.queues = own
         .map(|queue| QueueNow {
             queue: queue.name,
@@ -182,6 +186,7 @@ async fn read(
         },
         refused: dead::list(db).await?,
         queues: Vec::new(),
+        unrouted: None,
         parked_messages: counts.iter().map(|count| count.messages).sum(),
         parked: parked::causes(db).await?,
         copies: copies::states(db, copies).await?,
@@ -191,18 +196,21 @@ async fn read(
     Ok((snapshot, heartbeat::replicas(db, now).await?))
 }
 
+fn find<'a>(queue: &str, depths: &'a [Depth]) -> Option<&'a Depth> {
+    depths.iter().find(|depth| depth.queue == queue)
+}
+
 fn depth_of(queue: &str, depths: &[Depth]) -> Option<DepthNow> {
-    let of = |name: &str| depths.iter().find(|depth| depth.queue == name);
-    let main = of(queue)?;
+    let main = find(queue, depths)?;
     let retrying = RETRY_DELAYS_MS
         .into_iter()
-        .filter_map(|delay_ms| of(&retry_queue(queue, delay_ms)))
+        .filter_map(|delay_ms| find(&retry_queue(queue, delay_ms), depths))
         .map(|depth| depth.messages)
         .fold(0, u32::saturating_add);
     Some(DepthNow {
         ready: main.messages,
         retrying,
-        dead: of(&dead_queue(queue)).map_or(0, |depth| depth.messages),
+        dead: find(&dead_queue(queue), depths).map_or(0, |depth| depth.messages),
         consumers: main.consumers,
     })
 }

@@ -42,7 +42,8 @@ pub enum Selection {
 pub struct Resolved {
     /// Messages that it sent or discarded.
     pub messages: usize,
-    /// Messages that cannot be sent, because their bodies are no text.
+    /// Messages that cannot be sent as they are: their bodies are no text, or their queue is not consumed
+    /// here any more.
     pub left: usize,
 }
 
@@ -78,6 +79,7 @@ pub async fn retry(
 ) -> Result<Resolved, ResolveError> {
     let command = Command::begin(db, sources).await?;
     let mut done = Resolved::default();
+    let mut obstacle = None;
     let mut records = Vec::new();
     let mut after = Uuid::nil();
     loop {
@@ -86,9 +88,12 @@ pub async fn retry(
         after = last.id;
         let mut sending = Vec::with_capacity(chunk.len());
         for waiting in chunk {
-            match super::sendable(&waiting.body).map(str::to_owned) {
-                Some(body) => sending.push(Again::try_new(waiting, body)?),
-                None => done.left += 1,
+            match as_it_is(waiting) {
+                Ok(again) => sending.push(again),
+                Err(error) => {
+                    done.left += 1;
+                    obstacle = Some(error);
+                }
             }
         }
         records.extend(sending.iter().map(|again| again.of.id));
@@ -99,12 +104,7 @@ pub async fn retry(
     }
     done.messages = records.len();
     if records.is_empty() {
-        let nothing_fits = done.left > 0;
-        return Err(if nothing_fits {
-            ResolveError::NotText
-        } else {
-            ResolveError::Gone
-        });
+        return Err(obstacle.unwrap_or(ResolveError::Gone));
     }
     let entry = NewAudit {
         action: Action::Retry,
@@ -183,6 +183,12 @@ pub async fn discard(
     };
     command.commit(operator, entry).await?;
     Ok(Resolved { messages, left: 0 })
+}
+
+fn as_it_is(waiting: Waiting) -> Result<Again, ResolveError> {
+    let body = super::sendable(&waiting.body).ok_or(ResolveError::NotText)?;
+    let body = body.to_owned();
+    Again::try_new(waiting, body)
 }
 
 fn subject_of(selection: Selection) -> String {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 
 use super::BreakerState;
 use crate::{backoff::Backoff, sources::Sources};
@@ -28,7 +28,6 @@ const PROBE_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Breaker {
     peer: &'static str,
     state: Mutex<State>,
-    changed: Notify,
 }
 
 #[derive(Debug)]
@@ -81,7 +80,6 @@ impl Breaker {
                 phase: Phase::Closed(Recent::default()),
                 pauses: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE, sources.rng()),
             }),
-            changed: Notify::new(),
         }
     }
 
@@ -105,18 +103,6 @@ impl Breaker {
         self.lock().rests_for()
     }
 
-    /// Waits until a call would be let through.
-    pub(super) async fn rested(&self) {
-        loop {
-            let changed = self.changed.notified();
-            let Some(left) = self.rests_for() else { return };
-            tokio::select! {
-                () = changed => {}
-                () = tokio::time::sleep(left) => {}
-            }
-        }
-    }
-
     /// Whether the peer is asked.
     pub(super) fn state(&self) -> BreakerState {
         match self.lock().phase {
@@ -135,7 +121,6 @@ impl Breaker {
                 state.pauses.reset();
                 show(self.peer, 0);
                 tracing::info!(peer = self.peer, "the peer answers again");
-                self.changed.notify_waiters();
             }
             // An answer to a call from before the opening changes nothing.
             Phase::Open(_) => {}
@@ -170,7 +155,6 @@ impl Breaker {
         if matches!(state.phase, Phase::Probing) {
             state.phase = Phase::Open(Instant::now());
             show(self.peer, 2);
-            self.changed.notify_waiters();
         }
     }
 
@@ -228,6 +212,8 @@ impl Drop for Permit<'_> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::sleep;
+
     use super::*;
 
     fn breaker() -> Breaker {
@@ -266,14 +252,14 @@ mod tests {
     async fn after_the_pause_one_probe_decides() {
         let breaker = breaker();
         open(&breaker);
-        breaker.rested().await;
+        sleep(breaker.rests_for().unwrap()).await;
 
         let probe = breaker.admit().unwrap();
         assert!(breaker.admit().is_err(), "only one probe at a time");
         probe.failed();
         breaker.admit().unwrap_err();
 
-        breaker.rested().await;
+        sleep(breaker.rests_for().unwrap()).await;
         breaker.admit().unwrap().succeeded();
         breaker.admit().unwrap();
         assert!(breaker.rests_for().is_none());
@@ -283,7 +269,7 @@ mod tests {
     async fn a_probe_given_up_makes_room_for_the_next() {
         let breaker = breaker();
         open(&breaker);
-        breaker.rested().await;
+        sleep(breaker.rests_for().unwrap()).await;
         drop(breaker.admit().unwrap());
         breaker.admit().unwrap();
     }
@@ -293,7 +279,7 @@ mod tests {
         let breaker = breaker();
         open(&breaker);
         for _ in 0..10 {
-            breaker.rested().await;
+            sleep(breaker.rests_for().unwrap()).await;
             breaker.admit().unwrap().failed();
             let left = breaker.admit().unwrap_err();
             assert!((FIRST_PAUSE / 2..=LONGEST_PAUSE).contains(&left));

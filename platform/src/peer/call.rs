@@ -142,10 +142,6 @@ impl Inner {
         }
     }
 
-    pub(super) async fn rested(&self) {
-        self.breaker.rested().await;
-    }
-
     #[cfg(test)]
     pub(super) fn in_flight(&self) -> usize {
         self.seen.in_flight()
@@ -167,24 +163,29 @@ impl Inner {
     /// The answer's body, by the deadline.
     pub(super) async fn read(&self, call: &Call<'_>) -> Result<Vec<u8>, PeerError> {
         let deadline = Instant::now() + self.deadline;
-        let outcome = self.attempts(call, deadline).await;
+        let mut attempts = Attempts::default();
+        let outcome = self.attempts(call, deadline, &mut attempts).await;
         if let Err(error) = &outcome {
-            self.seen.call_failed(error);
+            self.seen.call_failed(error, attempts.has_sent);
         }
         outcome
     }
 
-    async fn attempts(&self, call: &Call<'_>, deadline: Instant) -> Result<Vec<u8>, PeerError> {
-        let mut attempts = Attempts::default();
+    async fn attempts(
+        &self,
+        call: &Call<'_>,
+        deadline: Instant,
+        attempts: &mut Attempts,
+    ) -> Result<Vec<u8>, PeerError> {
         loop {
-            let error = match self.attempt(call, deadline, &mut attempts).await {
+            let error = match self.attempt(call, deadline, attempts).await {
                 Ok(body) => {
                     self.budget.deposit();
                     return Ok(body);
                 }
                 Err(error) => error,
             };
-            let Some(pause) = self.pause_before_retry(&error, deadline, &mut attempts) else {
+            let Some(pause) = self.pause_before_retry(&error, deadline, attempts) else {
                 return Err(error);
             };
             sleep(pause).await;
@@ -214,7 +215,7 @@ impl Inner {
             return Err(PeerError::Open { retry_in });
         }
         let token = self.token_by(deadline).await?;
-        let outcome = self.send_in_turn(call, &token, deadline).await;
+        let outcome = self.send_in_turn(call, &token, deadline, attempts).await;
         let refused = matches!(&outcome, Err(error) if error.is_unauthorized());
         if !refused || !attempts.replay_once() {
             return outcome;
@@ -228,7 +229,7 @@ impl Inner {
             .map_err(|_elapsed| PeerError::Deadline)?
             .map_err(no_token)?;
         let renewed = self.token_by(deadline).await?;
-        let outcome = self.send_in_turn(call, &renewed, deadline).await;
+        let outcome = self.send_in_turn(call, &renewed, deadline, attempts).await;
         if matches!(&outcome, Err(error) if error.is_unauthorized()) {
             tracing::error!(peer = self.name, "the peer refuses a fresh token");
         }
@@ -248,6 +249,7 @@ impl Inner {
         call: &Call<'_>,
         token: &AccessToken,
         deadline: Instant,
+        attempts: &mut Attempts,
     ) -> Result<Vec<u8>, PeerError> {
         let Ok(Ok(_slot)) = timeout_at(deadline, self.slots.acquire()).await else {
             return Err(PeerError::Busy);
@@ -261,6 +263,7 @@ impl Inner {
             .breaker
             .admit()
             .map_err(|retry_in| PeerError::Open { retry_in })?;
+        attempts.has_sent = true;
         let sending = timeout_at(deadline, self.send(call, token));
         let outcome = self.seen.request(sending).await;
         match &outcome {

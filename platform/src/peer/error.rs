@@ -72,15 +72,6 @@ pub enum PeerError {
 }
 
 impl PeerError {
-    /// Whether repeating the call can never change the answer.
-    #[must_use]
-    pub fn is_final(&self) -> bool {
-        matches!(
-            self,
-            Self::NotFound | Self::Refused { .. } | Self::Unwritable(_)
-        )
-    }
-
     /// The pause that the peer, the limit, the breaker or the issuer asks for before the next call.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {

@@ -120,11 +120,6 @@ impl PeerClient {
         self.inner.report()
     }
 
-    /// Waits until the breaker lets calls through; a job that fetches rests here.
-    pub async fn rested(&self) {
-        self.inner.rested().await;
-    }
-
     /// How many requests are on their way, there or back.
     #[cfg(test)]
     fn in_flight(&self) -> usize {

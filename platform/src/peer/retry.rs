@@ -17,6 +17,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// The attempts of one call so far.
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
+    /// Whether the peer was asked at all.
+    pub(super) has_sent: bool,
     failed: u32,
     internal_errors: u32,
     replayed: bool,

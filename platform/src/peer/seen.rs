@@ -57,15 +57,16 @@ impl Seen {
         outcome
     }
 
-    /// A call ended without an answer.
-    pub(super) fn call_failed(&self, error: &PeerError) {
-        let held_back = matches!(
-            error,
-            PeerError::Busy
-                | PeerError::Throttled { .. }
-                | PeerError::Open { .. }
-                | PeerError::Token(_)
-        );
+    /// A call ended without an answer that helps; `has_sent` says whether the peer was asked.
+    pub(super) fn call_failed(&self, error: &PeerError, has_sent: bool) {
+        let held_back = !has_sent
+            && matches!(
+                error,
+                PeerError::Busy
+                    | PeerError::Throttled { .. }
+                    | PeerError::Open { .. }
+                    | PeerError::Token(_)
+            );
         if held_back {
             self.held_back.fetch_add(1, Ordering::Relaxed);
             let reason = error.outcome();

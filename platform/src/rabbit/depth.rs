@@ -37,7 +37,7 @@ pub fn queues_of(service: Publisher) -> Vec<String> {
 /// [`LinkError`] when the broker does not answer in time.
 pub async fn depths(broker: &Broker) -> Result<Vec<Depth>, LinkError> {
     let link = broker.consuming();
-    let mut channel = link.channel().await;
+    let mut channel = link.channel_soon().await?;
     let mut depths = Vec::new();
     for name in queues_of(broker.service()) {
         match link.step(ask(&channel, &name)).await {
@@ -45,7 +45,7 @@ pub async fn depths(broker: &Broker) -> Result<Vec<Depth>, LinkError> {
             Err(LinkError::Broker(error)) => {
                 tracing::debug!(queue = name, %error, "the depth of a queue is not known");
                 // The broker closes the channel on which a missing queue was asked for.
-                channel = link.channel().await;
+                channel = link.channel_soon().await?;
             }
             Err(silent) => return Err(silent),
         }

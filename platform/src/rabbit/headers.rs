@@ -3,7 +3,7 @@
 //! JSON knows fewer kinds of values than AMQP: widths of numbers and the kind of a text are lost, and no
 //! reader of ours asks for them.
 
-use lapin::types::{AMQPValue, FieldArray, FieldTable};
+use lapin::types::{AMQPValue, FieldArray, FieldTable, ShortString};
 use serde_json::{Map, Value};
 
 /// The key under which a message was first published; after a retry the broker's says the queue.
@@ -78,7 +78,10 @@ pub(crate) fn read(json: &str) -> FieldTable {
 fn from_json(fields: &Map<String, Value>) -> FieldTable {
     let mut table = FieldTable::default();
     for (name, value) in fields {
-        table.insert(name.as_str().into(), value_from_json(value));
+        // Whatever is too long for a name was never one on the wire.
+        if let Ok(name) = ShortString::try_new(name.as_str()) {
+            table.insert(name, value_from_json(value));
+        }
     }
     table
 }

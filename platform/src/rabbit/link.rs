@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -26,19 +26,6 @@ pub enum LinkError {
     Silent,
 }
 
-/// How a connection is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LinkStatus {
-    /// Nobody needed it so far.
-    Idle,
-    /// Open and usable.
-    Connected,
-    /// Open, but the broker takes nothing: it is short of memory or disk.
-    Blocked,
-    /// Gone; the text is what the last attempt said.
-    Down(String),
-}
-
 /// A connection with a name; clones share it.
 #[derive(Debug, Clone)]
 pub struct Link(Arc<Inner>);
@@ -49,19 +36,13 @@ struct Inner {
     uri: AMQPUri,
     /// Held while dialling, so that many users of a dead connection dial once.
     dialling: tokio::sync::Mutex<Dialling>,
-    current: Mutex<Current>,
+    current: Mutex<Option<Arc<Connection>>>,
 }
 
 #[derive(Debug)]
 struct Dialling {
     backoff: Backoff,
     not_before: Instant,
-}
-
-#[derive(Debug, Default)]
-struct Current {
-    connection: Option<Arc<Connection>>,
-    last_error: Option<String>,
 }
 
 impl Link {
@@ -79,7 +60,7 @@ impl Link {
                 backoff,
                 not_before: Instant::now(),
             }),
-            current: Mutex::new(Current::default()),
+            current: Mutex::new(None),
         }))
     }
 
@@ -99,34 +80,28 @@ impl Link {
         }
     }
 
+    /// A fresh channel, for those who can do without.
+    ///
+    /// # Errors
+    /// [`LinkError::Silent`] when there is none within the time of a step.
+    pub(super) async fn channel_soon(&self) -> Result<Channel, LinkError> {
+        let opened = timeout(STEP_LIMIT, self.channel()).await;
+        opened.map_err(|_elapsed| LinkError::Silent)
+    }
+
     /// Forgets the connection, so that the next user dials a new one.
     ///
     /// It is closed when its last channel is dropped: closing it politely would wait behind what it
     /// could not send.
     pub fn abandon(&self, error: &LinkError) {
-        let mut current = self.lock();
-        if current.connection.take().is_some() {
+        if self.lock().take().is_some() {
             tracing::warn!(link = self.0.name, %error, "the broker connection is given up");
         }
-        current.last_error = Some(error.to_string());
     }
 
     /// What the broker says of itself, on a connection of its own. Boxed, since dialling is large.
     pub(super) async fn introduction(&self) -> Result<Introduction, LinkError> {
         self.step(Box::pin(Introduction::of(&self.0.uri))).await
-    }
-
-    /// How the connection is at this moment.
-    #[must_use]
-    pub fn status(&self) -> LinkStatus {
-        let current = self.lock();
-        match (&current.connection, &current.last_error) {
-            (Some(connection), _) if connection.status().blocked() => LinkStatus::Blocked,
-            (Some(connection), _) if connection.status().connected() => LinkStatus::Connected,
-            (_, Some(error)) => LinkStatus::Down(error.clone()),
-            (Some(_), None) => LinkStatus::Down("the connection was lost".to_owned()),
-            (None, None) => LinkStatus::Idle,
-        }
     }
 
     /// Runs one step under the time limit, which stands still while the broker blocks us.
@@ -144,7 +119,7 @@ impl Link {
         loop {
             match timeout(STEP_LIMIT, &mut work).await {
                 Ok(outcome) => return outcome.map_err(LinkError::from),
-                Err(_elapsed) if self.status() == LinkStatus::Blocked => {
+                Err(_elapsed) if self.is_blocked() => {
                     tracing::warn!(link = self.0.name, "the broker blocks publishers; waiting");
                 }
                 Err(_elapsed) => return Err(LinkError::Silent),
@@ -166,7 +141,7 @@ impl Link {
                     dialling.backoff.reset();
                     tracing::info!(link = self.0.name, "connected to the broker");
                     let connection = Arc::new(connection);
-                    self.lock().connection = Some(Arc::clone(&connection));
+                    *self.lock() = Some(Arc::clone(&connection));
                     return connection;
                 }
                 Err(error) => {
@@ -183,16 +158,22 @@ impl Link {
         Connection::connect_uri(self.0.uri.clone(), properties).await
     }
 
+    /// Whether the broker takes nothing because it is short of memory or disk. A connection that is gone
+    /// is not blocked, whatever it was before.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.usable()
+            .is_some_and(|connection| connection.status().blocked())
+    }
+
     fn usable(&self) -> Option<Arc<Connection>> {
         let current = self.lock();
         current
-            .connection
             .as_ref()
             .filter(|connection| connection.status().connected())
             .map(Arc::clone)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Current> {
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Connection>>> {
         self.0
             .current
             .lock()

@@ -15,7 +15,7 @@ mod topology;
 pub use capability::Introduction;
 pub use config::{BrokerConfig, BrokerConfigError};
 pub use depth::{Depth, depths, queues_of};
-pub use link::{Link, LinkError, LinkStatus};
+pub use link::{Link, LinkError};
 pub use publisher::{ConfirmedPublisher, InFlight, Outgoing, Receipt};
 pub use topology::{TopologyError, declare, missing, spawn_check};
 
@@ -33,15 +33,6 @@ pub struct Broker {
     publishing: Link,
     consuming: Link,
     activity: Activity,
-}
-
-/// What health checks and metrics want to know of the broker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BrokerStatus {
-    /// The connection that publishes.
-    pub publishing: LinkStatus,
-    /// The connection that consumes.
-    pub consuming: LinkStatus,
 }
 
 impl Broker {
@@ -94,14 +85,5 @@ impl Broker {
     #[must_use]
     pub fn activity(&self) -> &Activity {
         &self.activity
-    }
-
-    /// How the connections are at this moment.
-    #[must_use]
-    pub fn status(&self) -> BrokerStatus {
-        BrokerStatus {
-            publishing: self.publishing.status(),
-            consuming: self.consuming.status(),
-        }
     }
 }

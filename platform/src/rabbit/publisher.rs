@@ -127,18 +127,6 @@ impl ConfirmedPublisher {
 }
 
 impl InFlight {
-    /// How many messages are under way.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.confirms.len()
-    }
-
-    /// Whether nothing is under way.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.confirms.is_empty()
-    }
-
     /// Waits for all confirms; the time limit counts from one confirm to the next.
     ///
     /// # Errors

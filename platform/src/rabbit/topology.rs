@@ -214,8 +214,10 @@ pub async fn missing(broker: &Broker) -> Result<Vec<String>, LinkError> {
         .into_iter()
         .filter(|queue| queue.consumer == service)
         .collect();
-    let mut exchanges = vec![service.exchange().to_owned(), topology::entrance(service)];
-    let mut queues = Vec::new();
+    let unrouted = topology::unrouted(service);
+    let entrance = topology::entrance(service);
+    let mut exchanges = vec![service.exchange().to_owned(), entrance, unrouted.clone()];
+    let mut queues = vec![unrouted];
     for queue in &consumed {
         queues.push(topology::archive(queue.source));
         exchanges.push(topology::queues_exchange(service));

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use super::{RelayError, gaps::Gaps, rows::Row};
-use crate::config::Secret;
+use crate::{config::Secret, leader::NOTICED_WHEN_GONE};
 
 /// The advisory lock of the process that relays; whoever holds it keeps all others from it. Any
 /// number does that nothing else in the database uses.
@@ -22,7 +22,7 @@ const CANDIDATE_PAUSE: Duration = Duration::from_millis(250);
 /// How long any statement may take before the lead is given up.
 const STEP_LIMIT: Duration = Duration::from_secs(15);
 
-/// After so many refusals, more than an hour of growing pauses, a message goes to `outbox_dead`.
+/// After so many refusals, about an hour of growing pauses, a message goes to `outbox_dead`.
 const MOST_ATTEMPTS: i16 = 20;
 
 /// The longest pause after a refusal.
@@ -35,13 +35,10 @@ const COLUMNS: &str = "o.position, o.message_id, o.exchange, o.routing_key, o.en
 /// Reads the URL once, so that a bad one is refused at start.
 pub(super) fn options(url: &Secret) -> Result<PgConnectOptions, sqlx::Error> {
     let options = PgConnectOptions::from_str(url.expose())?;
-    // A leader that vanished without a word loses the lock after 25 seconds.
-    Ok(options.application_name("relay").options([
-        ("tcp_keepalives_idle", "10"),
-        ("tcp_keepalives_interval", "5"),
-        ("tcp_keepalives_count", "3"),
-        ("statement_timeout", "15s"),
-    ]))
+    Ok(options
+        .application_name("relay")
+        .options(NOTICED_WHEN_GONE)
+        .options([("statement_timeout", "15s")]))
 }
 
 /// The lead. Reading goes over the connection that holds the lock, so losing it is noticed at once.
@@ -73,28 +70,38 @@ impl Lead {
         }
     }
 
-    /// Reads rows in order: first those that were committed behind our back, then what is new.
-    pub(super) async fn fetch(&mut self, most: i64) -> Result<Vec<Row>, RelayError> {
+    /// Reads rows in order: first those that were committed behind our back, then what is new, `most` of
+    /// each.
+    ///
+    /// What is new is read first, so that every earlier row of its records is committed when what was
+    /// passed over is read. As long as there is more of that than fits, what is new has to wait.
+    pub(super) async fn fetch(&mut self, most: u16) -> Result<Vec<Row>, RelayError> {
         let now = Instant::now();
+        let new = self.fetch_new(most).await?;
         let mut rows = self.fetch_gaps(now, most).await?;
-        let sql = format!(
-            "SELECT {COLUMNS} FROM outbox o WHERE o.position > $1 ORDER BY o.position LIMIT $2"
-        );
-        let query = sqlx::query_as(sqlx::AssertSqlSafe(sql))
-            .bind(self.watermark)
-            .bind(most);
-        let new: Vec<Row> = in_time(query.fetch_all(&mut self.connection)).await?;
-        if let Some(last) = new.last() {
-            self.watermark = last.position;
+        if rows.len() < usize::from(most) {
+            if let Some(last) = new.last() {
+                self.watermark = last.position;
+            }
+            rows.extend(new);
         }
-        rows.extend(new);
         for row in &rows {
             self.gaps.saw(row.position, now);
         }
         Ok(rows)
     }
 
-    async fn fetch_gaps(&mut self, now: Instant, most: i64) -> Result<Vec<Row>, RelayError> {
+    async fn fetch_new(&mut self, most: u16) -> Result<Vec<Row>, RelayError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM outbox o WHERE o.position > $1 ORDER BY o.position LIMIT $2"
+        );
+        let query = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(self.watermark)
+            .bind(i64::from(most));
+        in_time(query.fetch_all(&mut self.connection)).await
+    }
+
+    async fn fetch_gaps(&mut self, now: Instant, most: u16) -> Result<Vec<Row>, RelayError> {
         let (firsts, lasts) = self.gaps.bounds(now);
         if firsts.is_empty() {
             return Ok(Vec::new());
@@ -108,7 +115,7 @@ impl Lead {
             .bind(firsts)
             .bind(lasts)
             .bind(self.watermark)
-            .bind(most);
+            .bind(i64::from(most));
         in_time(query.fetch_all(&mut self.connection)).await
     }
 

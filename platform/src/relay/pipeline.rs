@@ -176,7 +176,7 @@ impl Sending<'_> {
     ) -> Result<Over, RelayError> {
         let sweep = Instant::now() + SWEEP;
         while Instant::now() < sweep {
-            let rows = self.lead.fetch(i64::from(BATCH)).await?;
+            let rows = self.lead.fetch(BATCH).await?;
             let read = rows.len();
             self.send(rows).await?;
             if read == 0 && stopping.is_cancelled() {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use lapin::{
     BasicProperties,
-    types::{AMQPValue, FieldTable},
+    types::{AMQPValue, FieldTable, ShortString},
 };
 use uuid::Uuid;
 
@@ -38,16 +38,18 @@ impl Row {
             Some(sent) => headers::read(sent),
             None => self.own_headers(),
         };
-        // A message that is sent again goes to a queue; what it is says the key it first had.
-        let key = headers::text(&headers, ORIGIN_KEY).unwrap_or_else(|| self.routing_key.clone());
-        let service = key
-            .split_once('.')
-            .map_or(key.as_str(), |(service, _)| service);
+        // A message that is sent again goes to a queue; what it is says the key it first had. A stranger
+        // may have put there what does not fit.
+        let first_key = headers::text(&headers, ORIGIN_KEY);
+        let first_key = first_key.and_then(|key| ShortString::try_new(key).ok());
+        let key = first_key.unwrap_or_else(|| self.routing_key.as_str().into());
+        let whole = key.as_str();
+        let service = whole.split_once('.').map_or(whole, |(service, _)| service);
         let seconds = u64::try_from(self.occurred_at.timestamp()).unwrap_or_default();
         let properties = BasicProperties::default()
             .with_message_id(self.message_id.to_string().into())
-            .with_type(key.as_str().into())
             .with_app_id(service.into())
+            .with_type(key)
             .with_timestamp(seconds)
             .with_content_type("application/json".into())
             .with_delivery_mode(2)
@@ -119,7 +121,7 @@ mod tests {
         let row = row(1, 1, None);
         let outgoing = row.to_outgoing();
         let properties = &outgoing.properties;
-        let text = |value: &Option<lapin::types::ShortString>| value.clone().unwrap().to_string();
+        let text = |value: &Option<ShortString>| value.clone().unwrap().to_string();
         assert_eq!(
             text(properties.message_id()),
             Uuid::from_u128(99).to_string()
@@ -156,6 +158,23 @@ mod tests {
         assert_eq!(properties.app_id().as_ref().unwrap().as_str(), "auth");
         let sent = properties.headers().as_ref().unwrap();
         assert_eq!(headers::number(sent, "schema_version"), Some(7));
+    }
+
+    #[test]
+    fn what_a_stranger_made_too_long_is_left_out() {
+        let (key, name) = ("k".repeat(300), "n".repeat(300));
+        let headers = serde_json::json!({ "origin-routing-key": key, name: 1, "kept": 2 });
+        let row = Row {
+            routing_key: "tasks.auth".to_owned(),
+            headers: Some(headers.to_string()),
+            ..row(1, 1, None)
+        };
+        let outgoing = row.to_outgoing();
+        let properties = &outgoing.properties;
+        assert_eq!(properties.kind().as_ref().unwrap().as_str(), "tasks.auth");
+        let sent = properties.headers().as_ref().unwrap();
+        assert_eq!(headers::number(sent, "kept"), Some(2));
+        assert_eq!(sent.inner().len(), 2);
     }
 
     #[test]

@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, Value};
 
 use crate::{consumer::ConsumerContext, prune::Kept, sources::Sources};
 
-/// Whoever interrupted a replay so long ago begins anew: the archive has forgotten the place.
+/// How long an interrupted replay may be gone on with. Later the same command means a new one, which is
+/// to read everything.
+const RESUMABLE: TimeDelta = TimeDelta::days(1);
+
+/// Places that nobody came back to.
 pub(crate) const KEPT: Kept = Kept {
     table: "replay",
     time: Duration::from_hours(30 * 24),
@@ -31,8 +36,10 @@ impl Progress {
         queue: &'static str,
         plan: String,
     ) -> Result<Self, DbErr> {
-        let sql = "SELECT next_offset FROM replay WHERE queue = $1 AND plan = $2";
-        let statement = statement(sql, [queue.into(), plan.as_str().into()]);
+        let sql = "SELECT next_offset FROM replay \
+                   WHERE queue = $1 AND plan = $2 AND updated_at > $3";
+        let since = context.sources.now() - RESUMABLE;
+        let statement = statement(sql, [queue.into(), plan.as_str().into(), since.into()]);
         let row = context.db.query_one_raw(statement).await?;
         let next_offset = row.map(|row| row.try_get_by_index(0)).transpose()?;
         if let Some(offset) = next_offset {

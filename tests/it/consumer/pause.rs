@@ -1,7 +1,10 @@
 //! What every message needs is away: consuming pauses, nothing goes to retry, and nothing is lost.
 
-use anyhow::Result;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
 use contracts::topology::FINANCE_TASKS;
+use tokio::time::sleep;
 
 use super::bench::Bench;
 use crate::support::waiting::until;
@@ -53,6 +56,25 @@ async fn pausing_again_and_again_loses_and_doubles_nothing() -> Result<()> {
         bench.conduct.come_back();
         bench.until_applied(300 * round).await?;
     }
+    assert_eq!(bench.parked().await?, []);
+    bench.finish(consuming).await
+}
+
+#[tokio::test]
+async fn while_the_database_takes_no_rows_nothing_is_delivered_in_vain() -> Result<()> {
+    let bench = Bench::create().await?;
+    let right = async |sql: &'static str| sqlx::query(sql).execute(&bench.database.owned).await;
+    right("REVOKE INSERT ON inbox FROM finance_app").await?;
+    bench.publish(1).await?;
+    let consuming = bench.consume()?;
+    let is_given_back = async || Ok(bench.broker.state(FINANCE_TASKS.name).await? == (1, 0));
+    until("the message is given back", is_given_back).await?;
+    for _ in 0..20 {
+        sleep(Duration::from_millis(100)).await;
+        ensure!(is_given_back().await?, "it was delivered again");
+    }
+    right("GRANT INSERT ON inbox TO finance_app").await?;
+    bench.until_applied(1).await?;
     assert_eq!(bench.parked().await?, []);
     bench.finish(consuming).await
 }

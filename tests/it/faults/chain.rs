@@ -1,13 +1,21 @@
 //! Both services as real processes, every link of theirs through a proxy, and the accounts at the end.
 
-use std::{collections::BTreeSet, net::SocketAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    pin::pin,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use contracts::topology::Publisher;
+use futures::future::poll_immediate;
 use migrations::Database;
 use platform::{
+    archive::{ArchiveReader, Start},
+    config::Secret,
     lifecycle::Lifecycle,
     outbox::{self, OutboxMessage},
+    rabbit::{Broker, BrokerConfig},
     sources::Sources,
 };
 use sea_orm::{DatabaseConnection, TransactionTrait as _};
@@ -204,6 +212,20 @@ impl Chain {
         Ok(())
     }
 
+    /// Files tasks, one after the other, for as long as `disturbance` goes on; answers what came of it.
+    pub(super) async fn send_during<T>(
+        &mut self,
+        disturbance: impl Future<Output = T>,
+    ) -> Result<T> {
+        let mut disturbance = pin!(disturbance);
+        loop {
+            self.send(1).await?;
+            if let Some(outcome) = poll_immediate(&mut disturbance).await {
+                return Ok(outcome);
+            }
+        }
+    }
+
     /// How many of the messages finance has handled.
     pub(super) async fn handled(&self) -> Result<usize> {
         Ok(ids(&self.finance_data.owned, HANDLED).await?.len())
@@ -225,9 +247,19 @@ impl Chain {
         .with_context(|| self.logs())
     }
 
+    /// Demands what [`Chain::finish_in_any_order`] does, and that the messages of each task first came to
+    /// the broker in the order in which they were written.
+    pub(super) async fn finish(self) -> Result<()> {
+        self.until_handled().await?;
+        self.in_order().await.with_context(|| self.logs())?;
+        self.finish_in_any_order().await
+    }
+
     /// Demands that every message was handled and moved its money once, that both sides agree, and
     /// that nothing is left anywhere; then takes everything away.
-    pub(super) async fn finish(mut self) -> Result<()> {
+    ///
+    /// A message that the broker refuses is overtaken by those that were sent along with it.
+    pub(super) async fn finish_in_any_order(mut self) -> Result<()> {
         self.until_handled().await?;
         self.until_at_rest().await.with_context(|| self.logs())?;
         self.tasks.service.stop().await?;
@@ -279,6 +311,20 @@ impl Chain {
             ids(finance, HANDLED).await? == self.sent.ids,
             "other messages were handled than were sent"
         );
+        ensure!(
+            ids(finance, PARKED).await? == ids(finance, NOTED_AS_PARKED).await?,
+            "a message is parked and was applied, or is noted as parked and is not"
+        );
+        let own: BTreeSet<Uuid> = self.sent.of_tasks.iter().flatten().copied().collect();
+        ensure!(
+            ids(
+                &self.tasks_data.owned,
+                "SELECT message_id FROM sent_message"
+            )
+            .await?
+                == own,
+            "tasks has noted other messages as sent than it wrote"
+        );
         ensure!(self.movements().await? == self.sent.movements.iter().cloned().collect::<Vec<_>>());
         books::check(finance).await?;
         let told = self
@@ -311,6 +357,32 @@ impl Chain {
         Ok(())
     }
 
+    /// Compares the archive of tasks with what was written.
+    async fn in_order(&self) -> Result<()> {
+        let config = BrokerConfig {
+            url: Secret::new(self.broker.url(Publisher::Finance)),
+            setup_url: None,
+        };
+        let reader = Broker::try_new(&config, Publisher::Finance, &self.sources)?;
+        let link = reader.consuming();
+        let mut archive = ArchiveReader::open(link, Publisher::Tasks, Start::First).await?;
+        let mut first_at = BTreeMap::new();
+        while let Some(batch) = archive.next(500).await? {
+            for read in batch {
+                let id = read.message.message_id;
+                first_at.entry(id).or_insert(read.offset);
+            }
+        }
+        for messages in &self.sent.of_tasks {
+            let places: Vec<_> = messages.iter().map(|id| first_at.get(&Some(*id))).collect();
+            ensure!(
+                places.is_sorted() && places.iter().all(Option::is_some),
+                "messages {messages:?} were written in this order and stand at {places:?}"
+            );
+        }
+        Ok(())
+    }
+
     /// Every transfer, in order; one that was booked twice is there twice.
     async fn movements(&self) -> Result<Vec<Movement>> {
         let query = "SELECT kind, task_uuid, employee, event_at FROM transfer";
@@ -329,10 +401,15 @@ impl Chain {
 }
 
 /// The messages of the board that finance has applied, ignored or parked.
-const HANDLED: &str = "
-    SELECT message_id FROM inbox WHERE consumer = 'finance.tasks'
-    UNION
-    SELECT message_id::uuid FROM parked_message WHERE queue = 'finance.tasks'";
+const HANDLED: &str = "SELECT message_id FROM inbox WHERE consumer = 'finance.tasks'";
+
+/// Those that wait for a person.
+const PARKED: &str = "SELECT message_id::uuid FROM parked_message \
+                      WHERE queue = 'finance.tasks' AND state = 'parked'";
+
+/// Those of which the inbox says so.
+const NOTED_AS_PARKED: &str =
+    "SELECT message_id FROM inbox WHERE consumer = 'finance.tasks' AND outcome = 'parked'";
 
 async fn ids(database: &PgPool, query: &'static str) -> Result<BTreeSet<Uuid>> {
     let found: Vec<Uuid> = sqlx::query_scalar(query).fetch_all(database).await?;

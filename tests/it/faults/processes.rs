@@ -151,3 +151,26 @@ async fn rows_of_many_transactions_that_commit_in_any_order_are_published_once()
     }
     chain.finish().await
 }
+
+#[tokio::test]
+async fn rows_of_one_task_leave_in_order_although_the_first_commits_after_later_positions()
+-> Result<()> {
+    let mut chain = Chain::prepare().await?;
+    let (messages, outbox) = chain.task();
+    let outbox = outbox.clone();
+    let (first, later) = messages.split_at(1);
+    let slow = outbox.begin().await?;
+    outbox::append(&slow, first).await?;
+    chain.send(5).await?;
+    chain.tasks.service.start()?;
+    chain.finance.service.start()?;
+    until("all others are handled", || async {
+        Ok(chain.handled().await? == chain.sent.ids.len() - messages.len())
+    })
+    .await?;
+    slow.commit().await?;
+    let soon = outbox.begin().await?;
+    outbox::append(&soon, later).await?;
+    soon.commit().await?;
+    chain.finish().await
+}

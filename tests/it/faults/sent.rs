@@ -22,6 +22,8 @@ pub(super) struct Sent {
     pub(super) movements: BTreeSet<Movement>,
     /// The tasks they tell of.
     pub(super) tasks: BTreeSet<Uuid>,
+    /// The ids of the messages of each task, as they were written.
+    pub(super) of_tasks: Vec<Vec<Uuid>>,
 }
 
 impl Sent {
@@ -68,6 +70,8 @@ impl Sent {
             self.moves("reward", task_uuid, performer, done);
         }
         self.tasks.insert(task_uuid);
+        self.of_tasks
+            .push(messages.iter().map(OutboxMessage::message_id).collect());
         (known_task(task_uuid, filed), messages)
     }
 

@@ -60,11 +60,16 @@ pub(crate) struct Board {
 impl Board {
     /// Starts the service with nothing in its database.
     pub(crate) async fn start() -> Result<Self> {
+        Self::start_with(|_config| {}).await
+    }
+
+    /// The same with settings that `change` has made.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Result<Self> {
         let surroundings = Lifecycle::new();
         let peers = Peers::start(&surroundings).await?;
         let identity = Identity::played(peers.issuer())?;
         let clock = ManualClock::new(noon());
-        Self::start_among(surroundings, peers, &identity, clock, |_config| {}).await
+        Self::start_among(surroundings, peers, &identity, clock, change).await
     }
 
     /// Starts it as a service of the realm, with settings that `change` has made.

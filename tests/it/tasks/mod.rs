@@ -2,4 +2,5 @@
 
 mod assignment;
 mod order;
+mod outage;
 mod rest;

@@ -2,4 +2,5 @@
 
 mod growth;
 mod metrics;
+mod monitor;
 mod traces;

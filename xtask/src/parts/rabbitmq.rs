@@ -120,8 +120,9 @@ fn program(context: &Context<'_>, name: &str) -> Command {
     let mut command = match environment.broker() {
         Broker::Installed => clean_command(path),
         Broker::Four => {
-            let mut command = clean_command(in_path("chroot").unwrap_or_else(|| "chroot".into()));
-            command.arg(debian::root(environment)).arg(path);
+            let unshare = in_path("unshare").unwrap_or_else(|| "unshare".into());
+            let mut command = clean_command(unshare);
+            command.args(debian::inside(environment)).arg(path);
             command
         }
     };

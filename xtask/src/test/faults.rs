@@ -13,9 +13,6 @@ use crate::{
     up::Extent,
 };
 
-/// The profile in `.config/nextest.toml` that selects them.
-const PROFILE: &str = "faults";
-
 /// What came out.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
@@ -52,7 +49,8 @@ pub(super) fn run(test: &Environment, plan: &Plan, own: &Path) -> Result<Outcome
             || {
                 rust::run(
                     &environment,
-                    PROFILE,
+                    // `.config/nextest.toml` selects them by the name of the environment.
+                    name.folder(),
                     &plan.nextest,
                     &variables(&environment, own)?,
                 )

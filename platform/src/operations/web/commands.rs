@@ -136,7 +136,8 @@ async fn retry(who: &Administrator, selection: Selection) -> Result<Response, Re
     operations.outbox.wake();
     let mut text = format!("{} sent again.", grammar::messages_were(resolved.messages));
     if resolved.left > 0 {
-        text += " Those whose bodies are no text were left.";
+        text +=
+            " Those whose bodies are no text or whose queues are not read here any more were left.";
     }
     let outcome = Outcome {
         messages: resolved.messages,

@@ -90,6 +90,7 @@ fn calm() -> Snapshot {
             }),
             halted: Vec::new(),
         }],
+        unrouted: Some(0),
         parked_messages: 0,
         parked: Vec::new(),
         copies: vec![CopyState {
@@ -168,6 +169,7 @@ fn stuck() -> Snapshot {
                 since: ago(90),
             }],
         }],
+        unrouted: Some(3),
         parked_messages: 4,
         parked: vec![cause(1), cause(3)],
         copies: vec![CopyState {

@@ -10,7 +10,11 @@ use uuid::Uuid;
 use super::Subject;
 use crate::{
     operations::{
-        activity::Phase, audit::AuditRow, dead::DeadRow, heartbeat::Minute, snapshot::Snapshot,
+        activity::Phase,
+        audit::AuditRow,
+        dead::DeadRow,
+        heartbeat::Minute,
+        snapshot::{QueueNow, Snapshot},
     },
     parked::{Cause, ParkedMessage, ParkedRow},
     peer::{BreakerState, PeerReport},
@@ -50,22 +54,13 @@ impl OverviewPage {
             ));
         }
         for queue in &self.now.queues {
-            if let Some(halted) = queue.halted.first() {
-                let what = match halted.phase {
-                    Phase::Paused => "is paused",
-                    Phase::Connecting | Phase::Consuming => "is not read",
-                };
-                let why = halted
-                    .why
-                    .as_deref()
-                    .unwrap_or("the broker is being dialled");
-                found.push(format!("{} {what}: {why}.", queue.queue));
-            } else if queue.depth.is_none() {
-                found.push(format!(
-                    "The broker does not say how full {} is.",
-                    queue.queue
-                ));
-            }
+            found.extend(symptoms_of(queue));
+        }
+        if let Some(unrouted) = self.now.unrouted.filter(|messages| *messages > 0) {
+            let unrouted = count(&unrouted);
+            found.push(format!(
+                "No queue wanted messages that {name} sent: {unrouted}. They are in its archive."
+            ));
         }
         if outbox.dead > 0 {
             let refused = count(&outbox.dead);
@@ -263,6 +258,34 @@ fn spark(minutes: &[Minute], now: &DateTime<Utc>) -> String {
 /// `1,284`; what cannot be negative and is all the same is none.
 fn count<N: Copy + TryInto<u64>>(number: &N) -> String {
     grouped((*number).try_into().unwrap_or(0))
+}
+
+/// What is wrong with a queue, one sentence each.
+fn symptoms_of(queue: &QueueNow) -> Vec<String> {
+    let name = queue.queue;
+    if let Some(halted) = queue.halted.first() {
+        let what = match halted.phase {
+            Phase::Paused => "is paused",
+            Phase::Connecting | Phase::Consuming => "is not read",
+        };
+        let why = halted.why.as_deref();
+        let why = why.unwrap_or("the broker is being dialled");
+        return vec![format!("{name} {what}: {why}.")];
+    }
+    let Some(depth) = queue.depth else {
+        return vec![format!("The broker does not say how full {name} is.")];
+    };
+    let mut found = Vec::new();
+    if depth.consumers == 0 {
+        found.push(format!("Nobody reads {name}."));
+    }
+    if depth.dead > 0 {
+        let dead = count(&depth.dead);
+        found.push(format!(
+            "The broker gave up on messages of {name}, and they are not parked yet: {dead}."
+        ));
+    }
+    found
 }
 
 /// An age to the second: `0 s`, `41 s`, `12 min`, `3 h`, `2 d`.

@@ -4,7 +4,10 @@ use std::{future::Future, pin::pin, time::Duration};
 
 use futures::future::join_all;
 use serde_json::Value;
-use tokio::{net::TcpListener, time::Instant};
+use tokio::{
+    net::TcpListener,
+    time::{Instant, sleep},
+};
 
 use super::scripted::{Peer, Step, ok};
 use crate::peer::{PeerClient, PeerConfig, PeerError};
@@ -113,10 +116,15 @@ async fn a_pause_that_the_peer_asks_for_holds_back_every_call() {
 async fn a_call_does_not_wait_for_a_pause_beyond_its_deadline_and_no_pause_is_absurd() {
     let peer = Peer::answering([Step::RetryAfter(429, "31536000")]).await;
     let client = peer.client_on_a_still_clock(&peer.config()).await;
-    for _ in 0..2 {
+    for held_back in 0..2 {
         let (outcome, took) = ask(&peer, &client).await;
         let pause = outcome.unwrap_err().retry_after();
         assert_eq!((pause, took), (Some(Duration::from_mins(5)), 0));
+        assert_eq!(
+            client.report().held_back,
+            held_back,
+            "calls without a request"
+        );
     }
     assert_eq!(peer.requests(), 1);
 }
@@ -166,6 +174,12 @@ async fn nobody_listening_is_tried_three_times() {
     assert!((75..=152).contains(&took), "two pauses: {took}");
 }
 
+/// Waits as long as a call that is held back is told to.
+async fn rest(client: &PeerClient) {
+    let held_back = client.get_json::<Value>("/users/1").await.unwrap_err();
+    sleep(held_back.retry_after().unwrap()).await;
+}
+
 #[tokio::test]
 async fn the_breaker_opens_asks_once_opens_again_and_closes() {
     let failing = std::iter::repeat_n(Step::Status(502), 6);
@@ -179,16 +193,16 @@ async fn the_breaker_opens_asks_once_opens_again_and_closes() {
     assert!(matches!(held_back, Err(PeerError::Open { .. })));
 
     let all_at_once = || {
-        pass_time(&peer, &client, async {
-            client.rested().await;
-            join_all((0..10).map(|_| client.get_json::<Value>("/users/1"))).await
-        })
+        let calls = join_all((0..10).map(|_| client.get_json::<Value>("/users/1")));
+        pass_time(&peer, &client, calls)
     };
+    pass_time(&peer, &client, rest(&client)).await;
     let outcomes = all_at_once().await;
     assert!(outcomes.iter().all(Result::is_err));
     assert_eq!(peer.requests(), 6, "one probe, which failed");
     assert_within(&peer.pauses()[4..], &[5_000..=10_001], "the first rest");
 
+    pass_time(&peer, &client, rest(&client)).await;
     let outcomes = all_at_once().await;
     assert_eq!(
         peer.requests(),
