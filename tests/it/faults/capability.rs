@@ -10,7 +10,7 @@ use platform::{
     sources::Sources,
 };
 
-use super::chain::{Chain, through};
+use super::chain::Chain;
 use crate::support::{
     broker::TestBroker,
     environment::environment,
@@ -20,7 +20,7 @@ use crate::support::{
 
 /// finance's settings for the broker, and the link they lead through.
 async fn link(broker: &TestBroker) -> Result<(BrokerConfig, Proxy)> {
-    let (url, proxy) = through(&broker.url(Publisher::Finance), Protocol::Amqp).await?;
+    let (url, proxy) = Proxy::before(&broker.url(Publisher::Finance), Protocol::Amqp).await?;
     let config = BrokerConfig {
         url: Secret::new(url.clone()),
         setup_url: Some(Secret::new(url)),

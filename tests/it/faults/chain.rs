@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
     pin::pin,
 };
 
@@ -20,7 +19,6 @@ use platform::{
 };
 use sea_orm::{DatabaseConnection, TransactionTrait as _};
 use sqlx::PgPool;
-use url::Url;
 use uuid::Uuid;
 
 use super::sent::{Movement, Sent};
@@ -82,8 +80,9 @@ impl Node {
         broker: &TestBroker,
         peers: &Peers,
     ) -> Result<Self> {
-        let (to_database, database) = through(&data.application_url(), Protocol::Postgres).await?;
-        let (to_broker, broker) = through(&broker.url(publisher), Protocol::Amqp).await?;
+        let (to_database, database) =
+            Proxy::before(&data.application_url(), Protocol::Postgres).await?;
+        let (to_broker, broker) = Proxy::before(&broker.url(publisher), Protocol::Amqp).await?;
         let peers = Proxy::start(peers.address(), Protocol::Http).await?;
         let url = format!("http://{}", peers.address());
         let places = Places {
@@ -126,19 +125,6 @@ fn callees(publisher: Publisher) -> &'static [&'static str] {
         Publisher::Tasks => &["auth", "finance"],
         Publisher::Finance => &["auth", "tasks"],
     }
-}
-
-/// A proxy in front of the server in `url`, and the address that goes through it.
-pub(super) async fn through(url: &str, protocol: Protocol) -> Result<(String, Proxy)> {
-    let mut url: Url = url.parse()?;
-    let host = url.host_str().context("a server has a host")?;
-    let port = url.port().context("a server has a port")?;
-    let target: SocketAddr = format!("{host}:{port}").parse()?;
-    let proxy = Proxy::start(target, protocol).await?;
-    url.set_port(Some(proxy.address().port()))
-        .ok()
-        .context("a server's port can be replaced")?;
-    Ok((url.into(), proxy))
 }
 
 impl Chain {

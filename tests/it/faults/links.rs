@@ -1,61 +1,16 @@
 //! Each link is cut, reset, delayed, throttled and silenced, while messages go on being written.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, Result};
 use tokio::time::sleep;
 
 use super::{chain::Chain, rounds};
 use crate::support::{
-    proxy::{Direction, Flow, Moment, Proxy, Side},
+    proxy::{FAULTS, Flow, LASTS, Moment, Proxy, Side},
     waiting::until,
 };
 
 /// Tasks written before and after each fault.
 const TASKS: usize = 10;
-
-/// How long a fault lasts that does not pass by itself.
-const LASTS: Duration = Duration::from_millis(700);
-
-/// What is done to a link.
-#[derive(Debug, Clone, Copy)]
-enum Fault {
-    Cut,
-    Reset,
-    Closed,
-    Set(Direction, Flow),
-    SetBoth(Flow),
-    /// Nothing gets through, and then the connections are gone.
-    ResetInSilence,
-}
-
-const FAULTS: [Fault; 8] = [
-    Fault::Cut,
-    Fault::Reset,
-    Fault::Closed,
-    Fault::SetBoth(Flow::Delay(Duration::from_millis(30))),
-    Fault::SetBoth(Flow::Throttle(20_000)),
-    Fault::Set(Direction::ToServer, Flow::Hold),
-    Fault::Set(Direction::ToClient, Flow::Hold),
-    Fault::ResetInSilence,
-];
-
-impl Fault {
-    async fn strike(self, link: &Proxy) {
-        match self {
-            Self::Cut => link.cut(),
-            Self::Reset => link.reset(),
-            Self::Closed => link.close(),
-            Self::Set(direction, flow) => link.set(direction, flow),
-            Self::SetBoth(flow) => link.set_both(flow),
-            Self::ResetInSilence => {
-                link.set_both(Flow::Hold);
-                sleep(LASTS).await;
-                link.reset();
-            }
-        }
-    }
-}
 
 /// Breaks a link in every way, one after the other.
 async fn every_fault(link: fn(&Chain) -> &Proxy) -> Result<()> {

@@ -64,7 +64,7 @@ async fn a_bridge_that_is_killed_in_every_round_says_each_change_once_at_its_own
     bridge.remove().await
 }
 
-async fn edit(people: &[Uuid], first_name: &str) -> Result<()> {
+pub(super) async fn edit(people: &[Uuid], first_name: &str) -> Result<()> {
     let keycloak = Keycloak::log_in().await?;
     for person in people {
         keycloak
@@ -75,7 +75,12 @@ async fn edit(people: &[Uuid], first_name: &str) -> Result<()> {
 }
 
 /// Waits until the copy has this name of at least `count` of the people.
-async fn knows(bridge: &OwnBridge, people: &[Uuid], first_name: &str, count: usize) -> Result<()> {
+pub(super) async fn knows(
+    bridge: &OwnBridge,
+    people: &[Uuid],
+    first_name: &str,
+    count: usize,
+) -> Result<()> {
     until(
         &format!("{count} people are called {first_name}"),
         || async {
@@ -92,7 +97,7 @@ async fn knows(bridge: &OwnBridge, people: &[Uuid], first_name: &str, count: usi
 }
 
 /// The timestamps of all messages about each person. The relay may send a message twice, under one id.
-async fn said(bridge: &mut OwnBridge) -> Result<BTreeMap<Uuid, Vec<DateTime<Utc>>>> {
+pub(super) async fn said(bridge: &mut OwnBridge) -> Result<BTreeMap<Uuid, Vec<DateTime<Utc>>>> {
     let mut ids = BTreeSet::new();
     let mut said: BTreeMap<Uuid, Vec<DateTime<Utc>>> = BTreeMap::new();
     for heard in bridge.rest().await? {
@@ -114,7 +119,7 @@ async fn said(bridge: &mut OwnBridge) -> Result<BTreeMap<Uuid, Vec<DateTime<Utc>
 }
 
 /// When Keycloak says that the person was created and edited.
-async fn event_times(person: Uuid) -> Result<Vec<DateTime<Utc>>> {
+pub(super) async fn event_times(person: Uuid) -> Result<Vec<DateTime<Utc>>> {
     let path = format!("admin-events?resourcePath=users/{person}&direction=asc");
     let events = Keycloak::log_in().await?.get(&path).await?;
     let times = events.as_array().context("a list of events")?.iter();

@@ -8,6 +8,7 @@ mod edits;
 mod fan_out;
 mod fitness;
 mod guard;
+mod links;
 mod operations;
 mod outage;
 mod own;

@@ -1,6 +1,8 @@
 //! A bridge of a test's own: its database, its virtual host, and any realm to watch.
 
-use std::{collections::VecDeque, io::Write as _, net::TcpListener, path::Path, process::Stdio};
+use std::{
+    collections::VecDeque, fs, io::Write as _, net::TcpListener, path::Path, process::Stdio,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use auth_bridge::{AuthBridge, Config};
@@ -26,6 +28,7 @@ use crate::support::{
     http,
     keycloak::{Keycloak, Server},
     listener::Heard,
+    proxy::{Protocol, Proxy},
     waiting::eventually,
 };
 
@@ -100,6 +103,25 @@ impl OwnBridge {
             running: None,
             heard: VecDeque::new(),
         })
+    }
+
+    /// Prepares one whose links to its database and to its broker go through proxies.
+    pub(super) async fn prepare_behind_proxies(
+        realm: &str,
+        sync: &str,
+    ) -> Result<(Self, [Proxy; 2])> {
+        let bridge = Self::prepare(realm, sync).await?;
+        let (database, broker) = (
+            bridge.database.application_url(),
+            bridge.broker.url(Publisher::Auth),
+        );
+        let (to_database, first) = Proxy::before(&database, Protocol::Postgres).await?;
+        let (to_broker, second) = Proxy::before(&broker, Protocol::Amqp).await?;
+        let settings = fs::read_to_string(bridge.settings.path())?;
+        let settings = settings.replace(&database, &to_database);
+        let settings = settings.replace(&broker, &to_broker);
+        fs::write(bridge.settings.path(), settings)?;
+        Ok((bridge, [first, second]))
     }
 
     /// Prepares a bridge and runs it until it has compared everything once.

@@ -171,6 +171,35 @@ async fn another_body_under_an_applied_id_never_gets_through() -> Result<()> {
     desk.finance.finish().await
 }
 
+/// Puts a message where the broker puts those that it gave up on.
+async fn give_up_on(desk: &Desk, message_id: Uuid, message: &TaskAssigned) -> Result<()> {
+    let mut headers = FieldTable::default();
+    let key = AMQPValue::LongString(TaskAssigned::KEY.into());
+    headers.insert("origin-routing-key".into(), key);
+    let dead = dead_queue(FINANCE_TASKS.name);
+    let body = serde_json::to_vec(message)?;
+    let properties = properties(message_id).with_headers(headers);
+    desk.finance
+        .broker
+        .publish_to_queue_as(Publisher::Finance, &dead, properties, &body)
+        .await
+}
+
+#[tokio::test]
+async fn a_message_the_broker_gave_up_on_before_it_was_applied_is_booked_once_when_sent_again()
+-> Result<()> {
+    let desk = Desk::open().await?;
+    let message = assigned(id(), id(), 0);
+    give_up_on(&desk, id(), &message).await?;
+    assert_eq!(desk.finance.parked_once().await?, "dead_lettered");
+    let parked = only_parked(&desk, "state = 'parked'").await?;
+    desk.done(&format!("/parked/{parked}/retry"), &[]).await?;
+    desk.finance.until_movements(message.assigned_to, 1).await?;
+    desk.settled().await?;
+    assert_eq!(desk.finance.movements(message.assigned_to).await?.len(), 1);
+    desk.finance.finish().await
+}
+
 #[tokio::test]
 async fn a_message_the_broker_gave_up_on_after_it_was_applied_is_not_applied_again() -> Result<()> {
     let desk = Desk::open().await?;
@@ -179,16 +208,7 @@ async fn a_message_the_broker_gave_up_on_after_it_was_applied_is_not_applied_aga
     desk.finance.broker.publish_as(message_id, &message).await?;
     desk.finance.until_movements(message.assigned_to, 1).await?;
     let inboxed = desk.finance.database.count("inbox", "true").await?;
-    let mut headers = FieldTable::default();
-    let key = AMQPValue::LongString(TaskAssigned::KEY.into());
-    headers.insert("origin-routing-key".into(), key);
-    let dead = dead_queue(FINANCE_TASKS.name);
-    let body = serde_json::to_vec(&message)?;
-    let properties = properties(message_id).with_headers(headers);
-    desk.finance
-        .broker
-        .publish_to_queue_as(Publisher::Finance, &dead, properties, &body)
-        .await?;
+    give_up_on(&desk, message_id, &message).await?;
     assert_eq!(desk.finance.parked_once().await?, "dead_lettered");
     let parked = only_parked(&desk, "kind = 'dead_lettered'").await?;
     desk.done(&format!("/parked/{parked}/retry"), &[]).await?;

@@ -5,6 +5,7 @@
 //! needs no code for its faults.
 
 mod amqp;
+mod fault;
 mod postgres;
 mod wire;
 
@@ -21,6 +22,9 @@ use tokio::{
     task::JoinSet,
     time::timeout,
 };
+use url::Url;
+
+pub(crate) use self::fault::{FAULTS, LASTS};
 
 /// What is spoken on a link; decides what can be recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,6 +195,18 @@ impl Proxy {
             shared,
             _accepting: accepting,
         })
+    }
+
+    /// Stands in front of the server in `url`; answers the address that goes through it as well.
+    pub(crate) async fn before(url: &str, protocol: Protocol) -> Result<(String, Self)> {
+        let mut url: Url = url.parse()?;
+        let host = url.host_str().context("a server has a host")?;
+        let port = url.port().context("a server has a port")?;
+        let proxy = Self::start(format!("{host}:{port}").parse()?, protocol).await?;
+        url.set_port(Some(proxy.address().port()))
+            .ok()
+            .context("a server's port can be replaced")?;
+        Ok((url.into(), proxy))
     }
 
     /// Where the service connects to.
