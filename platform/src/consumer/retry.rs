@@ -8,7 +8,9 @@ use lapin::{
 };
 
 use super::incoming::Incoming;
-use crate::rabbit::headers::{ORIGIN_KEY, RETRY_ATTEMPT, RETRY_ERROR, RETRY_FIRST_AT, text};
+use crate::rabbit::headers::{
+    ORIGIN_KEY, RETRY_ATTEMPT, RETRY_ERROR, RETRY_FIRST_AT, is_for_the_broker, text,
+};
 
 /// The most characters of an error that travel with the message.
 const ERROR_LENGTH: usize = 500;
@@ -48,7 +50,7 @@ pub(super) fn properties_of_retry(
     if let Some(sent) = message.properties.headers() {
         first_at = text(sent, RETRY_FIRST_AT);
         for (name, value) in sent.inner() {
-            if !name.as_str().starts_with("x-") && !["CC", "BCC"].contains(&name.as_str()) {
+            if !is_for_the_broker(name.as_str()) {
                 headers.insert(name.clone(), value.clone());
             }
         }

@@ -7,7 +7,9 @@ use serde_json::Map;
 use uuid::Uuid;
 
 use super::ResolveError;
-use crate::rabbit::headers::{ORIGIN_KEY, PARKED_ID, RETRY_ATTEMPT, RETRY_ERROR, RETRY_FIRST_AT};
+use crate::rabbit::headers::{
+    ORIGIN_KEY, PARKED_ID, RETRY_ATTEMPT, RETRY_ERROR, RETRY_FIRST_AT, is_for_the_broker,
+};
 
 /// A message that waits for a person.
 #[derive(Debug, FromQueryResult)]
@@ -62,7 +64,7 @@ impl Again {
 /// The headers it came with, but for the broker's and those of its earlier attempts.
 fn headers_of_retry(of: &Waiting) -> serde_json::Value {
     let spent = [RETRY_ATTEMPT, RETRY_FIRST_AT, RETRY_ERROR];
-    let is_kept = |name: &str| !name.starts_with("x-") && !spent.contains(&name);
+    let is_kept = |name: &str| !is_for_the_broker(name) && !spent.contains(&name);
     let sent = of.headers.as_object();
     let kept = sent.into_iter().flatten().filter(|(name, _)| is_kept(name));
     let mut headers: Map<String, serde_json::Value> = kept
@@ -87,7 +89,7 @@ mod tests {
             message_id: Some(Uuid::from_u128(1).to_string()),
             headers: json!({
                 "schema_version": 1, "traceparent": "00-a", "retry-attempt": 5, "retry-error": "no",
-                "retry-first-at": "then", "x-death": [], "origin-routing-key": "old", "parked-id": "old",
+                "retry-first-at": "then", "x-death": [], "CC": ["elsewhere"], "origin-routing-key": "old", "parked-id": "old",
             }),
             properties: json!({ "timestamp": 1_800_000_000 }),
             body: b"{}".to_vec(),

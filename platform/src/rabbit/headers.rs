@@ -69,6 +69,12 @@ fn value_to_json(value: &AMQPValue) -> Value {
     }
 }
 
+/// Whether a broker acts upon the header or set it itself, so that a message that is sent again must not
+/// carry it.
+pub(crate) fn is_for_the_broker(name: &str) -> bool {
+    name.starts_with("x-") || ["CC", "BCC"].contains(&name)
+}
+
 /// Headers from the JSON of an object; anything else is no headers.
 pub(crate) fn read(json: &str) -> FieldTable {
     let fields: Map<String, Value> = serde_json::from_str(json).unwrap_or_default();

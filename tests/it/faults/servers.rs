@@ -69,15 +69,21 @@ async fn the_database_server_is_killed_under_load() -> Result<()> {
     chain.finish().await
 }
 
-/// While the broker takes nothing, what it has is still delivered, and what is new is accepted.
-async fn under_an_alarm(alarm: &[&str], relief: &[&str]) -> Result<()> {
+/// Tasks has filed `tasks` tasks and the broker has all of their messages; Finance does not run yet.
+async fn with_the_broker(tasks: usize) -> Result<Chain> {
     let mut chain = Chain::prepare().await?;
     chain.tasks.service.start()?;
-    chain.send(50).await?;
+    chain.send(tasks).await?;
     until("everything is with the broker", || async {
         Ok(chain.waiting().await? == 0)
     })
     .await?;
+    Ok(chain)
+}
+
+/// While the broker takes nothing, what it has is still delivered, and what is new is accepted.
+async fn under_an_alarm(alarm: &[&str], relief: &[&str]) -> Result<()> {
+    let mut chain = with_the_broker(50).await?;
     let tool = ["rabbitmqctl", "--"];
     xtask(&[tool.as_slice(), alarm].concat()).await?;
 
@@ -112,13 +118,7 @@ async fn consumers_go_on_while_the_broker_is_short_of_disk() -> Result<()> {
 #[tokio::test]
 async fn a_message_that_fails_while_the_broker_takes_nothing_is_parked_and_holds_nobody_up()
 -> Result<()> {
-    let mut chain = Chain::prepare().await?;
-    chain.tasks.service.start()?;
-    chain.send(20).await?;
-    until("everything is with the broker", || async {
-        Ok(chain.waiting().await? == 0)
-    })
-    .await?;
+    let mut chain = with_the_broker(20).await?;
     let ill = *chain.sent.tasks.first().context("20 tasks were sent")?;
     plant(&chain, &format!("NEW.task_uuid = '{ill}'")).await?;
     let limit = async |limit| xtask(&["rabbitmqctl", "--", "set_disk_free_limit", limit]).await;

@@ -1,6 +1,6 @@
 //! While the broker is away people go on working, and what they did is told when it is back.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use contracts::{
     Message as _,
     identity::Role,
@@ -8,7 +8,6 @@ use contracts::{
 };
 use platform::config::Secret;
 use tasks_service::app::command::Done;
-use url::Url;
 
 use crate::support::{
     environment::environment,
@@ -19,13 +18,10 @@ use crate::support::{
 #[tokio::test]
 async fn tasks_are_filed_and_completed_without_the_broker_and_told_of_in_order_later() -> Result<()>
 {
-    let port = environment().amqp_url.port().context("a port")?;
-    let broker = Proxy::start(([127, 0, 0, 1], port).into(), Protocol::Amqp).await?;
+    let (_, broker) = Proxy::before(environment().amqp_url.as_str(), Protocol::Amqp).await?;
     let through = |url: &Secret| {
-        let mut url: Url = url.expose().parse().expect("the broker has an address");
-        url.set_port(Some(broker.address().port()))
-            .expect("a server's port can be replaced");
-        Secret::new(url)
+        let url = broker.through(url.expose());
+        Secret::new(url.expect("the broker has an address"))
     };
     let board = Board::start_with(|config| config.broker.url = through(&config.broker.url)).await?;
     let performer = board.person(&[Role::Employee]).await?;

@@ -199,14 +199,20 @@ impl Proxy {
 
     /// Stands in front of the server in `url`; answers the address that goes through it as well.
     pub(crate) async fn before(url: &str, protocol: Protocol) -> Result<(String, Self)> {
-        let mut url: Url = url.parse()?;
-        let host = url.host_str().context("a server has a host")?;
-        let port = url.port().context("a server has a port")?;
+        let server: Url = url.parse()?;
+        let host = server.host_str().context("a server has a host")?;
+        let port = server.port().context("a server has a port")?;
         let proxy = Self::start(format!("{host}:{port}").parse()?, protocol).await?;
-        url.set_port(Some(proxy.address().port()))
+        Ok((proxy.through(url)?, proxy))
+    }
+
+    /// An address of the server, as it is reached through the proxy.
+    pub(crate) fn through(&self, url: &str) -> Result<String> {
+        let mut url: Url = url.parse()?;
+        url.set_port(Some(self.address.port()))
             .ok()
             .context("a server's port can be replaced")?;
-        Ok((url.into(), proxy))
+        Ok(url.into())
     }
 
     /// Where the service connects to.
