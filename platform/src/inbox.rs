@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::{
     parked::storable,
     prune::{BATCH, Removed, Then},
+    sources::Sources,
 };
 
 /// How long a row is kept: longer than any message can be on its way.
@@ -104,10 +105,11 @@ pub async fn register(
 ///
 /// # Errors
 /// Those of the database.
-pub(crate) async fn probe(db: &DatabaseConnection, now: DateTime<Utc>) -> Result<(), DbErr> {
+pub(crate) async fn probe(db: &DatabaseConnection, sources: &Sources) -> Result<(), DbErr> {
     let txn = db.begin().await?;
     let entry = Entry {
-        message_id: Uuid::nil(),
+        // Nobody else's, or two that probe would wait for each other.
+        message_id: sources.new_id(),
         routing_key: "",
         digest: [0; 32],
     };
@@ -115,7 +117,7 @@ pub(crate) async fn probe(db: &DatabaseConnection, now: DateTime<Utc>) -> Result
         &txn,
         "probe",
         &BTreeMap::from([(entry.message_id, &entry)]),
-        now,
+        sources.now(),
     )
     .await?;
     txn.rollback().await

@@ -254,7 +254,7 @@ impl Worker {
     async fn rest(&mut self) -> Result<(), Interrupted> {
         loop {
             self.pause().await?;
-            let probe = async { Ok(inbox::probe(&self.db, self.sources.now()).await?) };
+            let probe = async { Ok(inbox::probe(&self.db, &self.sources).await?) };
             let answer = self.stopping.run_until_cancelled(in_time(probe)).await;
             match answer.ok_or(Interrupted::Stopping)? {
                 Ok(()) => return Ok(()),

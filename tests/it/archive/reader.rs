@@ -9,8 +9,7 @@ use futures::future::try_join_all;
 use lapin::BasicProperties;
 use platform::{
     archive::{ArchiveReader, Start},
-    config::Secret,
-    rabbit::{Broker, BrokerConfig},
+    rabbit::Broker,
     sources::Sources,
 };
 
@@ -31,11 +30,7 @@ struct Archive {
 impl Archive {
     async fn create() -> Result<Self> {
         let broker = TestBroker::create().await?;
-        let config = BrokerConfig {
-            url: Secret::new(broker.url(Publisher::Finance)),
-            setup_url: None,
-        };
-        let reader = Broker::try_new(&config, Publisher::Finance, &Sources::system())?;
+        let reader = broker.of(Publisher::Finance, &Sources::system())?;
         Ok(Self { broker, reader })
     }
 

@@ -12,11 +12,9 @@ use contracts::{
 use migrations::Database;
 use platform::{
     conciliation::{self, Page, SentLog, Span},
-    config::Secret,
     fetch::FetchError,
     lifecycle::Lifecycle,
     outbox::{self, OutboxMessage, OutboxSignal},
-    rabbit::{Broker, BrokerConfig},
     relay,
     sources::{ManualClock, Sources},
 };
@@ -41,11 +39,7 @@ impl Sender {
     /// Relays to `broker`; ids are of the time that `clock` shows.
     pub(super) async fn start(broker: &TestBroker, clock: &ManualClock) -> Result<Self> {
         let sender = Self::idle(clock).await?;
-        let config = BrokerConfig {
-            url: Secret::new(broker.url(Publisher::Tasks)),
-            setup_url: None,
-        };
-        let broker = Broker::try_new(&config, Publisher::Tasks, &sender.sources)?;
+        let broker = broker.of(Publisher::Tasks, &sender.sources)?;
         let config = sender.database.config();
         let signal = OutboxSignal::new();
         let (lifecycle, sources) = (&sender.lifecycle, &sender.sources);

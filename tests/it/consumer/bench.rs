@@ -17,13 +17,12 @@ use contracts::{
 };
 use migrations::Database;
 use platform::{
-    config::Secret,
     consumer::{
         self, BatchHandler, ConsumerContext, ConsumerOptions, HandlerError, Incoming, Verdict,
     },
     db::DatabaseConfig,
     lifecycle::Lifecycle,
-    rabbit::{Broker, BrokerConfig},
+    rabbit::Broker,
     sources::Sources,
 };
 use sea_orm::{
@@ -146,11 +145,7 @@ impl Bench {
 
     /// Connections of their own, as a process has them.
     pub(super) fn connections(&self) -> Result<Broker> {
-        let config = BrokerConfig {
-            url: Secret::new(self.broker.url(Publisher::Finance)),
-            setup_url: None,
-        };
-        Ok(Broker::try_new(&config, Publisher::Finance, &self.sources)?)
+        self.broker.of(Publisher::Finance, &self.sources)
     }
 
     /// Consumes until the answer is stopped; a batch that meets something away is given back at once.

@@ -6,15 +6,16 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use contracts::topology::Publisher;
+use contracts::{
+    identity::{Role, UserCreated},
+    topology::Publisher,
+};
 use futures::future::poll_immediate;
 use migrations::Database;
 use platform::{
     archive::{ArchiveReader, Start},
-    config::Secret,
     lifecycle::Lifecycle,
     outbox::{self, OutboxMessage},
-    rabbit::{Broker, BrokerConfig},
     sources::Sources,
 };
 use sea_orm::{DatabaseConnection, TransactionTrait as _};
@@ -25,6 +26,7 @@ use super::sent::{Movement, Sent};
 use crate::support::{
     books,
     broker::TestBroker,
+    builders::user,
     database::TestDatabase,
     peers::Peers,
     process::Service,
@@ -43,7 +45,10 @@ const FINANCE: (&str, Publisher) = ("finance-service", Publisher::Finance);
 /// Employees among whom the money moves.
 const EMPLOYEES: usize = 7;
 
-/// A replica of a service with its three links.
+/// How long the tokens of machines are good, in seconds: so short that any fault meets a renewal.
+const TOKEN_LIFETIME: u32 = 1;
+
+/// A replica of a service with its links.
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) service: Service,
@@ -51,8 +56,10 @@ pub(super) struct Node {
     pub(super) broker: Proxy,
     /// To PostgreSQL.
     pub(super) database: Proxy,
-    /// To the other services and to the issuer of tokens.
+    /// To the other services.
     pub(super) peers: Proxy,
+    /// To the issuer of its tokens.
+    pub(super) issuer: Proxy,
 }
 
 /// tasks-service and finance-service with everything between them.
@@ -83,15 +90,16 @@ impl Node {
         let (to_database, database) =
             Proxy::before(&data.application_url(), Protocol::Postgres).await?;
         let (to_broker, broker) = Proxy::before(&broker.url(publisher), Protocol::Amqp).await?;
-        let peers = Proxy::start(peers.address(), Protocol::Http).await?;
-        let url = format!("http://{}", peers.address());
+        let (to_peers, to_issuer) = (peers.url(), peers.issuer());
+        let (to_peers, peers) = Proxy::before(&to_peers, Protocol::Http).await?;
+        let (to_issuer, issuer) = Proxy::before(&to_issuer, Protocol::Http).await?;
         let places = Places {
             database: to_database,
             broker: to_broker,
-            identity: Identity::played(format!("{url}/realms/it"))?,
+            identity: Identity::played(to_issuer)?,
             peers: callees(publisher)
                 .iter()
-                .map(|peer| (*peer, url.clone()))
+                .map(|peer| (*peer, to_peers.clone()))
                 .collect(),
         };
         Ok(Self {
@@ -99,12 +107,13 @@ impl Node {
             broker,
             database,
             peers,
+            issuer,
         })
     }
 
     /// Every link passes again.
     pub(super) fn mend(&self) {
-        for link in [&self.broker, &self.database, &self.peers] {
+        for link in [&self.broker, &self.database, &self.peers, &self.issuer] {
             link.mend();
         }
     }
@@ -141,6 +150,7 @@ impl Chain {
         let surroundings = Lifecycle::new();
         let broker = TestBroker::create().await?;
         let peers = Peers::start(&surroundings).await?;
+        peers.issue_tokens_for(TOKEN_LIFETIME);
         let tasks_data = TestDatabase::create(Database::Tasks).await?;
         let finance_data = TestDatabase::create(Database::Finance).await?;
         let tasks = Node::new(TASKS, &tasks_data, &broker, &peers).await?;
@@ -198,6 +208,22 @@ impl Chain {
         Ok(())
     }
 
+    /// Tells both services of `count` people who have joined.
+    pub(super) async fn join(&mut self, count: usize) -> Result<()> {
+        for _ in 0..count {
+            let (person, timestamp) = (self.sources.new_id(), self.sources.now());
+            self.peers.add_user(user(person, &[Role::Employee], timestamp));
+            let message_id = self.sources.new_id();
+            self.sent.people.insert(message_id, person);
+            let joined = UserCreated {
+                user_id: person,
+                timestamp,
+            };
+            self.broker.publish_as(message_id, &joined).await?;
+        }
+        Ok(())
+    }
+
     /// Files tasks, one after the other, for as long as `disturbance` goes on; answers what came of it.
     pub(super) async fn send_during<T>(
         &mut self,
@@ -224,13 +250,31 @@ impl Chain {
         )?)
     }
 
-    /// Waits until finance has handled everything that was sent.
+    /// Waits until everything that was sent is handled.
     pub(super) async fn until_handled(&self) -> Result<()> {
-        until("finance has handled everything", || async {
+        until("finance has handled all about tasks", || async {
             Ok(self.handled().await? == self.sent.ids.len())
         })
         .await
-        .with_context(|| self.logs())
+        .with_context(|| self.logs())?;
+        for (consumer, data) in self.hears_of_people() {
+            let heard = format!("consumer = '{consumer}'");
+            until(&format!("{consumer} is handled"), || async {
+                let heard = data.count("inbox", &heard).await?;
+                Ok(usize::try_from(heard)? == self.sent.people.len())
+            })
+            .await
+            .with_context(|| self.logs())?;
+        }
+        Ok(())
+    }
+
+    /// The consumers of messages about people, each with where it notes them.
+    fn hears_of_people(&self) -> [(&'static str, &TestDatabase); 2] {
+        [
+            ("tasks.auth", &self.tasks_data),
+            ("finance.auth", &self.finance_data),
+        ]
     }
 
     /// Demands what [`Chain::finish_in_any_order`] does, and that the messages of each task first came to
@@ -261,23 +305,15 @@ impl Chain {
     /// Waits until nothing is under way any more.
     async fn until_at_rest(&self) -> Result<()> {
         let leased = "UPDATE fetch_pending SET next_at = now() WHERE next_at > now()";
-        // A process that was killed while it fetched holds its notes for a minute; nobody waits for that.
-        sqlx::query(leased)
-            .execute(&self.finance_data.owned)
-            .await?;
-        for (what, data, table) in [
-            ("the outbox of tasks", &self.tasks_data, "outbox"),
-            ("the outbox of finance", &self.finance_data, "outbox"),
-            (
-                "what finance has to fetch",
-                &self.finance_data,
-                "fetch_pending",
-            ),
-        ] {
-            until(&format!("{what} is empty"), || async {
-                Ok(data.count(table, "true").await? == 0)
-            })
-            .await?;
+        for (name, data) in [("tasks", &self.tasks_data), ("finance", &self.finance_data)] {
+            // A process that was killed while it fetched holds its notes for a minute; nobody waits for that.
+            sqlx::query(leased).execute(&data.owned).await?;
+            for table in ["outbox", "fetch_pending"] {
+                until(&format!("the {table} of {name} is empty"), || async {
+                    Ok(data.count(table, "true").await? == 0)
+                })
+                .await?;
+            }
         }
         until("tasks knows every price", || async {
             let known = self.tasks_data.count("price_cache", "true").await?;
@@ -332,6 +368,7 @@ impl Chain {
             cached == self.sent.tasks,
             "other tasks are cached than were filed"
         );
+        self.account_of_people().await?;
         for data in [&self.tasks_data, &self.finance_data] {
             ensure!(
                 data.count("outbox_dead", "true").await? == 0,
@@ -343,13 +380,31 @@ impl Chain {
         Ok(())
     }
 
+    /// Both services have heard all that was said of people, and know whom it was about.
+    async fn account_of_people(&self) -> Result<()> {
+        let said: BTreeSet<Uuid> = self.sent.people.keys().copied().collect();
+        let joined: BTreeSet<Uuid> = self.sent.people.values().copied().collect();
+        for (consumer, data) in self.hears_of_people() {
+            let heard: Vec<Uuid> =
+                sqlx::query_scalar("SELECT message_id FROM inbox WHERE consumer = $1")
+                    .bind(consumer)
+                    .fetch_all(&data.owned)
+                    .await?;
+            ensure!(
+                BTreeSet::from_iter(heard) == said,
+                "{consumer}: other messages were handled than were sent"
+            );
+            ensure!(
+                ids(&data.owned, "SELECT user_id FROM user_cache").await? == joined,
+                "{consumer}: others are known than have joined"
+            );
+        }
+        Ok(())
+    }
+
     /// Compares the archive of tasks with what was written.
     async fn in_order(&self) -> Result<()> {
-        let config = BrokerConfig {
-            url: Secret::new(self.broker.url(Publisher::Finance)),
-            setup_url: None,
-        };
-        let reader = Broker::try_new(&config, Publisher::Finance, &self.sources)?;
+        let reader = self.broker.of(Publisher::Finance, &self.sources)?;
         let link = reader.consuming();
         let mut archive = ArchiveReader::open(link, Publisher::Tasks, Start::First).await?;
         let mut first_at = BTreeMap::new();

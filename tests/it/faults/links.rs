@@ -1,4 +1,4 @@
-//! Each link is cut, reset, delayed, throttled and silenced, while messages go on being written.
+//! Each link is cut, reset, delayed, throttled and silenced, while messages go on being written and people join.
 
 use anyhow::{Context as _, Result};
 use tokio::time::sleep;
@@ -11,6 +11,8 @@ use crate::support::{
 
 /// Tasks written before and after each fault.
 const TASKS: usize = 10;
+/// People who join before and after it.
+const PEOPLE: usize = 2;
 
 /// Breaks a link in every way, one after the other.
 async fn every_fault(link: fn(&Chain) -> &Proxy) -> Result<()> {
@@ -18,8 +20,10 @@ async fn every_fault(link: fn(&Chain) -> &Proxy) -> Result<()> {
     for _ in 0..rounds() {
         for fault in FAULTS {
             chain.send(TASKS).await?;
+            chain.join(PEOPLE).await?;
             fault.strike(link(&chain)).await;
             chain.send(TASKS).await?;
+            chain.join(PEOPLE).await?;
             sleep(LASTS).await;
             link(&chain).mend();
         }
@@ -48,8 +52,23 @@ async fn from_finance_to_its_database() -> Result<()> {
 }
 
 #[tokio::test]
-async fn from_finance_to_its_peers_and_to_the_issuer_of_its_tokens() -> Result<()> {
+async fn from_tasks_to_its_peers() -> Result<()> {
+    every_fault(|chain| &chain.tasks.peers).await
+}
+
+#[tokio::test]
+async fn from_finance_to_its_peers() -> Result<()> {
     every_fault(|chain| &chain.finance.peers).await
+}
+
+#[tokio::test]
+async fn from_tasks_to_the_issuer_of_its_tokens() -> Result<()> {
+    every_fault(|chain| &chain.tasks.issuer).await
+}
+
+#[tokio::test]
+async fn from_finance_to_the_issuer_of_its_tokens() -> Result<()> {
+    every_fault(|chain| &chain.finance.issuer).await
 }
 
 #[tokio::test]

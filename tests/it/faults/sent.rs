@@ -1,6 +1,6 @@
 //! What the tests have sent, and what must have come of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
@@ -24,6 +24,8 @@ pub(super) struct Sent {
     pub(super) tasks: BTreeSet<Uuid>,
     /// The ids of the messages of each task, as they were written.
     pub(super) of_tasks: Vec<Vec<Uuid>>,
+    /// The id of each message about somebody who has joined, and who it is.
+    pub(super) people: BTreeMap<Uuid, Uuid>,
 }
 
 impl Sent {

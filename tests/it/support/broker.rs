@@ -14,7 +14,11 @@ use lapin::{
     },
     types::{AMQPValue, FieldTable},
 };
-use platform::{config::Secret, rabbit::BrokerConfig};
+use platform::{
+    config::Secret,
+    rabbit::{Broker, BrokerConfig},
+    sources::Sources,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
@@ -120,6 +124,15 @@ impl TestBroker {
         url.set_password(Some(PASSWORD))
             .expect("an AMQP URL has room for a password");
         url.into()
+    }
+
+    /// Connections as a process of `service` has them.
+    pub(crate) fn of(&self, service: Publisher, sources: &Sources) -> Result<Broker> {
+        let config = BrokerConfig {
+            url: Secret::new(self.url(service)),
+            setup_url: None,
+        };
+        Ok(Broker::try_new(&config, service, sources)?)
     }
 
     /// Publishes `message` as its service would, under a message id of its own.

@@ -31,6 +31,7 @@ use platform::{
 };
 use sea_orm::DatabaseConnection;
 use serde::Deserialize;
+use serde_json::json;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
@@ -40,6 +41,7 @@ use super::{issuer::PlayedIssuer, load::Load};
 #[derive(Debug, Clone)]
 pub(crate) struct Peers {
     address: SocketAddr,
+    issuer: PlayedIssuer,
     shared: Arc<Shared>,
 }
 
@@ -59,6 +61,7 @@ impl Peers {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let peers = Self {
             address: listener.local_addr()?,
+            issuer: PlayedIssuer::default(),
             shared: Arc::default(),
         };
         let rest = Routes::new()
@@ -71,14 +74,9 @@ impl Peers {
             .layer(middleware::from_fn_with_state(peers.clone(), admit));
         let router = rest
             .with_state(peers.clone())
-            .merge(PlayedIssuer::default().routes());
+            .merge(peers.issuer.routes());
         platform::http::serve(lifecycle, "peers", listener, router)?;
         Ok(peers)
-    }
-
-    /// Where they listen.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
     }
 
     /// The address of both peers.
@@ -89,6 +87,12 @@ impl Peers {
     /// The issuer of their tokens.
     pub(crate) fn issuer(&self) -> String {
         format!("{}/realms/it", self.url())
+    }
+
+    /// From now on the issuer gives tokens that are good for so many `seconds`.
+    pub(crate) fn issue_tokens_for(&self, seconds: u32) {
+        let token = json!({"access_token": "it", "token_type": "Bearer", "expires_in": seconds});
+        self.issuer.answer(StatusCode::OK, token);
     }
 
     /// From now on the task board knows `task`.

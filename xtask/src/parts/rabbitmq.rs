@@ -14,7 +14,6 @@ use crate::{
     ports::Port,
     probe::Probe,
     process::{self, Wrapping},
-    programs::in_path,
     secrets::Secret,
 };
 
@@ -49,8 +48,7 @@ pub(super) fn probe(environment: &Environment) -> Probe {
 
 pub(super) fn start_epmd(context: &Context<'_>) -> Result<()> {
     let environment = context.environment;
-    let epmd = in_path("epmd").unwrap_or_else(|| "epmd".into());
-    let mut command = clean_command(epmd);
+    let mut command = clean_command("epmd");
     command.args([
         "-address",
         "127.0.0.1",
@@ -120,8 +118,7 @@ fn program(context: &Context<'_>, name: &str) -> Command {
     let mut command = match environment.broker() {
         Broker::Installed => clean_command(path),
         Broker::Four => {
-            let unshare = in_path("unshare").unwrap_or_else(|| "unshare".into());
-            let mut command = clean_command(unshare);
+            let mut command = clean_command("unshare");
             command.args(debian::inside(environment)).arg(path);
             command
         }
