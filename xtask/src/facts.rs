@@ -55,6 +55,37 @@ pub const IMAGES: [(&str, &str); 5] = [
     ("nginx", "nginx:1.28"),
 ];
 
+/// The account of a service at the broker, with patterns of what it may write and what it may read; it
+/// may declare nothing (DESIGN.md section 5).
+#[derive(Debug, Clone, Copy)]
+pub struct BrokerAccount {
+    /// The account, also the name of its exchange.
+    pub name: &'static str,
+    /// Its own exchanges.
+    pub write: &'static str,
+    /// Its own queues, and the archives of those it listens to.
+    pub read: &'static str,
+}
+
+/// The accounts of all services.
+pub const BROKER_ACCOUNTS: [BrokerAccount; 3] = [
+    BrokerAccount {
+        name: "auth",
+        write: r"^auth(\.in)?$",
+        read: "^$",
+    },
+    BrokerAccount {
+        name: "tasks",
+        write: r"^tasks(\.in|\.queues)?$",
+        read: r"^tasks\.(auth|finance)(\.dead|\.retry\..*)?$|^(auth|finance)\.archive$",
+    },
+    BrokerAccount {
+        name: "finance",
+        write: r"^finance(\.in|\.queues)?$",
+        read: r"^finance\.(auth|tasks)(\.dead|\.retry\..*)?$|^(auth|tasks)\.archive$",
+    },
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, io::Write as _, process::Command};
 use auth_bridge::AuthBridge;
 use platform::cli::Program as _;
 use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use xtask::{
-    facts,
+    facts::{self, BrokerAccount},
     parts::{
         Part,
         services::{migration_setting_names, setting_names},
@@ -237,6 +238,22 @@ fn the_broker_has_the_frames_of_the_development_environment() {
     let configuration = compose["configs"]["rabbitmq"]["content"].as_str();
     let frames = format!("frame_max = {}", facts::RABBITMQ_FRAME_MAX);
     assert!(configuration.is_some_and(|text| text.lines().any(|line| line == frames)));
+}
+
+#[test]
+fn the_broker_gives_services_the_rights_of_the_development_environment() {
+    let compose = compose();
+    let definitions = compose["configs"]["definitions"]["content"].as_str();
+    // Two dollar signs stand for one.
+    let definitions = definitions.expect("a text").replace("$$", "$");
+    let definitions: Value = serde_json::from_str(&definitions).expect("definitions are JSON");
+    let given = definitions["permissions"].as_array().expect("a list");
+    for BrokerAccount { name, write, read } in facts::BROKER_ACCOUNTS {
+        let right =
+            json!({"user": name, "vhost": "/", "configure": "^$", "write": write, "read": read});
+        assert!(given.contains(&right), "{right}");
+    }
+    assert_eq!(given.len(), facts::BROKER_ACCOUNTS.len() + 1);
 }
 
 #[test]

@@ -23,26 +23,12 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
+use xtask::facts::{BROKER_ACCOUNTS, BrokerAccount};
 
 use super::{builders::id, environment::environment, http, waiting::eventually};
 
 /// The password of the accounts that only tests use.
 const PASSWORD: &str = "it";
-
-/// A service with what its account may write and read: the same rights as in the real environments.
-const RIGHTS: [(Publisher, &str, &str); 3] = [
-    (Publisher::Auth, r"^auth(\.in)?$", "^$"),
-    (
-        Publisher::Tasks,
-        r"^tasks(\.in|\.queues)?$",
-        r"^tasks\.(auth|finance)(\.dead|\.retry\..*)?$|^(auth|finance)\.archive$",
-    ),
-    (
-        Publisher::Finance,
-        r"^finance(\.in|\.queues)?$",
-        r"^finance\.(auth|tasks)(\.dead|\.retry\..*)?$|^(auth|tasks)\.archive$",
-    ),
-];
 
 /// A virtual host with a connection that may do everything in it.
 #[derive(Debug)]
@@ -81,8 +67,8 @@ impl TestBroker {
             everything,
         )
         .await?;
-        for (service, write, read) in RIGHTS {
-            let account = account(service);
+        for BrokerAccount { name, write, read } in BROKER_ACCOUNTS {
+            let account = account(name);
             make_account(&account).await?;
             let rights = json!({"configure": "^$", "write": write, "read": read});
             manage(
@@ -119,7 +105,7 @@ impl TestBroker {
     pub(crate) fn url(&self, service: Publisher) -> String {
         let mut url = environment().amqp_url.clone();
         url.set_path(&self.vhost);
-        url.set_username(&account(service))
+        url.set_username(&account(service.exchange()))
             .expect("an AMQP URL has room for an account");
         url.set_password(Some(PASSWORD))
             .expect("an AMQP URL has room for a password");
@@ -318,9 +304,9 @@ async fn connect(url: &Url) -> Result<(Connection, Channel)> {
     Ok((connection, channel))
 }
 
-/// The tests' own account with the rights of `service`; the real one's password is not theirs to know.
-fn account(service: Publisher) -> String {
-    format!("it_{}", service.exchange())
+/// The tests' own account with the rights of the real one, whose password is not theirs to know.
+fn account(name: &str) -> String {
+    format!("it_{name}")
 }
 
 /// Makes an account that all tests share. When another test makes it at the same moment the broker refuses

@@ -9,7 +9,7 @@ use super::{Context, clean_command};
 use crate::{
     debian,
     environment::{Broker, Environment},
-    facts::RABBITMQ_FRAME_MAX,
+    facts::{BROKER_ACCOUNTS, RABBITMQ_FRAME_MAX},
     files,
     ports::Port,
     probe::Probe,
@@ -191,6 +191,10 @@ fn configuration(environment: &Environment) -> String {
 fn definitions(environment: &Environment) -> Value {
     let account = |name: &str, secret: Secret, tags: &str| json!({ "name": name, "password": environment.secrets.get(secret), "tags": tags });
     let permission = |user: &str, configure: &str, write: &str, read: &str| json!({ "user": user, "vhost": "/", "configure": configure, "write": write, "read": read });
+    let mut permissions = vec![permission(ADMINISTRATOR, ".*", ".*", ".*")];
+    permissions.extend(
+        BROKER_ACCOUNTS.map(|account| permission(account.name, "^$", account.write, account.read)),
+    );
     json!({
         "vhosts": [{ "name": "/" }],
         "users": [
@@ -199,11 +203,6 @@ fn definitions(environment: &Environment) -> Value {
             account("finance", Secret::BrokerFinance, ""),
             account("auth", Secret::BrokerAuth, ""),
         ],
-        "permissions": [
-            permission(ADMINISTRATOR, ".*", ".*", ".*"),
-            permission("tasks", "^$", r"^tasks(\.in|\.queues)?$", r"^tasks\.(auth|finance)(\.dead|\.retry\..*)?$|^(auth|finance)\.archive$"),
-            permission("finance", "^$", r"^finance(\.in|\.queues)?$", r"^finance\.(tasks|auth)(\.dead|\.retry\..*)?$|^(auth|tasks)\.archive$"),
-            permission("auth", "^$", r"^auth(\.in)?$", "^$"),
-        ],
+        "permissions": permissions,
     })
 }
