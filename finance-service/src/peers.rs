@@ -1,4 +1,4 @@
-//! Clients for the REST interfaces of other services; each scope has a client of its own.
+//! Clients for the REST interfaces of other services; each scope has a token of its own.
 
 use contracts::rest;
 use platform::{
@@ -32,15 +32,16 @@ impl Peers {
     ) -> anyhow::Result<Self> {
         let (auth, tasks) = (&config.peers.auth, &config.peers.tasks);
         let identity = &config.identity;
-        let client = |name, config, scope| {
-            let token = MachineToken::new(issuer.clone(), identity, scope, sources.clone());
-            PeerClient::try_new(name, config, token, sources.clone())
-        };
+        let token = |scope| MachineToken::new(issuer.clone(), identity, scope, sources.clone());
+        let client =
+            |name, peer, scope| PeerClient::try_new(name, peer, token(scope), sources.clone());
+        let users = client("auth", auth, rest::USERS_READ)?;
+        let tasks = client("tasks", tasks, rest::TASKS_READ)?;
         Ok(Self {
-            users: client("auth", auth, rest::USERS_READ)?,
-            tasks: client("tasks", tasks, rest::TASKS_READ)?,
-            sent_by_auth: client("auth messages", auth, rest::MESSAGES_READ)?,
-            sent_by_tasks: client("tasks messages", tasks, rest::MESSAGES_READ)?,
+            sent_by_auth: users.with_token(token(rest::MESSAGES_READ)),
+            sent_by_tasks: tasks.with_token(token(rest::MESSAGES_READ)),
+            users,
+            tasks,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Clients for the REST interfaces of other services; each scope has a client of its own.
+//! Clients for the REST interfaces of other services; each scope has a token of its own.
 
 use contracts::{operations::MANAGE_SCOPE, rest};
 use platform::{
@@ -32,15 +32,15 @@ impl Peers {
     ) -> anyhow::Result<Self> {
         let (auth, finance) = (&config.peers.auth, &config.peers.finance);
         let identity = &config.identity;
-        let client = |name, config, scope| {
-            let token = MachineToken::new(issuer.clone(), identity, scope, sources.clone());
-            PeerClient::try_new(name, config, token, sources.clone())
-        };
+        let token = |scope| MachineToken::new(issuer.clone(), identity, scope, sources.clone());
+        let client =
+            |name, peer, scope| PeerClient::try_new(name, peer, token(scope), sources.clone());
+        let users = client("auth", auth, rest::USERS_READ)?;
         Ok(Self {
-            users: client("auth", auth, rest::USERS_READ)?,
-            bridge: client("auth", auth, MANAGE_SCOPE)?,
-            sent_by_auth: client("auth messages", auth, rest::MESSAGES_READ)?,
-            sent_by_finance: client("finance messages", finance, rest::MESSAGES_READ)?,
+            bridge: users.with_token(token(MANAGE_SCOPE)),
+            sent_by_auth: users.with_token(token(rest::MESSAGES_READ)),
+            users,
+            sent_by_finance: client("finance", finance, rest::MESSAGES_READ)?,
         })
     }
 }

@@ -1,31 +1,18 @@
 //! One call: its attempts within the deadline, each in turn, and what is made of each answer.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, header};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
 use serde::de::DeserializeOwned;
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, sleep, timeout_at},
-};
+use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{
-    PeerConfig, PeerError, PeerReport, breaker::Breaker, budget::RetryBudget, recent::Recent,
-    retry::Attempts, seen::Seen,
-};
+use super::{PeerError, recent::Recent, retry::Attempts, shared::Shared};
 use crate::{
     auth::{AccessToken, MachineToken, TokenUnavailable},
-    outbound::{self, Timeouts},
-    rate_limit::RateLimit,
-    sources::Sources,
+    outbound,
     trace::{TRACEPARENT, TraceContext},
 };
 
-/// Time to make a connection.
-const CONNECT: Duration = Duration::from_millis(300);
 /// The largest answer that is read, in bytes; 500 tasks with long descriptions stay below it.
 pub(super) const MAX_ANSWER: usize = 32 * 1024 * 1024;
 /// The pause after a 429 that names none.
@@ -37,24 +24,12 @@ const JSON: &str = "application/json";
 /// What the clones of a client share.
 #[derive(Debug)]
 pub(super) struct Inner {
-    name: &'static str,
-    base: String,
-    deadline: Duration,
-    http: Client,
+    pub(super) peer: Arc<Shared>,
     token: MachineToken,
-    slots: Semaphore,
-    max_in_flight: usize,
-    per_second: u32,
-    limit: RateLimit,
-    paused_until: Mutex<Option<Instant>>,
-    breaker: Breaker,
-    budget: RetryBudget,
-    seen: Seen,
     recent: Recent,
-    sources: Sources,
 }
 
-/// A call that may be sent several times, since it only reads.
+/// A call that may be sent several times: it only reads, or says what may be said twice.
 pub(super) struct Call<'a> {
     method: Method,
     path: &'a str,
@@ -98,58 +73,17 @@ impl<'a> Call<'a> {
 }
 
 impl Inner {
-    pub(super) fn try_new(
-        name: &'static str,
-        config: &PeerConfig,
-        token: MachineToken,
-        sources: Sources,
-    ) -> reqwest::Result<Self> {
-        let deadline = Duration::from_millis(config.deadline_ms);
-        let http = outbound::client(Timeouts {
-            connect: CONNECT,
-            request: deadline,
-        })?;
-        let slots = usize::try_from(config.max_in_flight.get())
-            .unwrap_or(Semaphore::MAX_PERMITS)
-            .min(Semaphore::MAX_PERMITS);
-        Ok(Self {
-            name,
-            base: config.url.as_str().trim_end_matches('/').to_owned(),
-            deadline,
-            http,
+    pub(super) fn new(peer: Arc<Shared>, token: MachineToken) -> Self {
+        Self {
+            peer,
             token,
-            slots: Semaphore::new(slots),
-            max_in_flight: slots,
-            per_second: config.per_second.get(),
-            limit: RateLimit::per_second(config.per_second),
-            paused_until: Mutex::new(None),
-            breaker: Breaker::new(name, &sources),
-            budget: RetryBudget::new(),
-            seen: Seen::new(name),
             recent: Recent::new(),
-            sources,
-        })
-    }
-
-    pub(super) fn report(&self) -> PeerReport {
-        PeerReport {
-            peer: self.name.to_owned(),
-            in_flight: self.seen.in_flight(),
-            max_in_flight: self.max_in_flight,
-            per_second: self.per_second,
-            held_back: self.seen.held_back(),
-            breaker: self.breaker.state(),
         }
-    }
-
-    #[cfg(test)]
-    pub(super) fn in_flight(&self) -> usize {
-        self.seen.in_flight()
     }
 
     pub(super) fn decode<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, PeerError> {
         serde_json::from_slice(body).map_err(|error| {
-            tracing::warn!(peer = self.name, %error, "an answer cannot be read");
+            tracing::warn!(peer = self.peer.name, %error, "an answer cannot be read");
             PeerError::Garbled(Arc::new(error))
         })
     }
@@ -162,11 +96,11 @@ impl Inner {
 
     /// The answer's body, by the deadline.
     pub(super) async fn read(&self, call: &Call<'_>) -> Result<Vec<u8>, PeerError> {
-        let deadline = Instant::now() + self.deadline;
+        let deadline = Instant::now() + self.peer.deadline;
         let mut attempts = Attempts::default();
         let outcome = self.attempts(call, deadline, &mut attempts).await;
         if let Err(error) = &outcome {
-            self.seen.call_failed(error, attempts.has_sent);
+            self.peer.seen.call_failed(error, attempts.has_sent);
         }
         outcome
     }
@@ -180,7 +114,7 @@ impl Inner {
         loop {
             let error = match self.attempt(call, deadline, attempts).await {
                 Ok(body) => {
-                    self.budget.deposit();
+                    self.peer.budget.deposit();
                     return Ok(body);
                 }
                 Err(error) => error,
@@ -199,9 +133,9 @@ impl Inner {
         deadline: Instant,
         attempts: &mut Attempts,
     ) -> Option<Duration> {
-        let pause = attempts.pause_after(error, &self.sources)?;
+        let pause = attempts.pause_after(error, &self.peer.sources)?;
         let in_time = Instant::now() + pause < deadline;
-        (in_time && self.budget.withdraw()).then_some(pause)
+        (in_time && self.peer.budget.withdraw()).then_some(pause)
     }
 
     /// One request, and a second one when the peer refuses the token of the first.
@@ -211,7 +145,7 @@ impl Inner {
         deadline: Instant,
         attempts: &mut Attempts,
     ) -> Result<Vec<u8>, PeerError> {
-        if let Some(retry_in) = self.breaker.rests_for() {
+        if let Some(retry_in) = self.peer.breaker.rests_for() {
             return Err(PeerError::Open { retry_in });
         }
         let token = self.token_by(deadline).await?;
@@ -221,7 +155,7 @@ impl Inner {
             return outcome;
         }
         tracing::info!(
-            peer = self.name,
+            peer = self.peer.name,
             "the peer refused the token, which is renewed"
         );
         timeout_at(deadline, self.token.renew(&token))
@@ -231,7 +165,7 @@ impl Inner {
         let renewed = self.token_by(deadline).await?;
         let outcome = self.send_in_turn(call, &renewed, deadline, attempts).await;
         if matches!(&outcome, Err(error) if error.is_unauthorized()) {
-            tracing::error!(peer = self.name, "the peer refuses a fresh token");
+            tracing::error!(peer = self.peer.name, "the peer refuses a fresh token");
         }
         outcome
     }
@@ -251,62 +185,27 @@ impl Inner {
         deadline: Instant,
         attempts: &mut Attempts,
     ) -> Result<Vec<u8>, PeerError> {
-        let Ok(Ok(_slot)) = timeout_at(deadline, self.slots.acquire()).await else {
+        let Ok(Ok(_slot)) = timeout_at(deadline, self.peer.slots.acquire()).await else {
             return Err(PeerError::Busy);
         };
-        self.wait_for_turn(deadline).await?;
+        self.peer.wait_for_turn(deadline).await?;
         // A slot that became free at the deadline is of no use, and the peer is not to blame.
         if Instant::now() >= deadline {
             return Err(PeerError::Busy);
         }
         let permit = self
+            .peer
             .breaker
             .admit()
             .map_err(|retry_in| PeerError::Open { retry_in })?;
         attempts.has_sent = true;
         let sending = timeout_at(deadline, self.send(call, token));
-        let outcome = self.seen.request(sending).await;
+        let outcome = self.peer.seen.request(sending).await;
         match &outcome {
             Err(error) if error.is_failure_of_the_peer() => permit.failed(),
             _ => permit.succeeded(),
         }
         outcome
-    }
-
-    /// Waits for the pause after a 429 and for a turn of the limit, unless that passes the deadline.
-    async fn wait_for_turn(&self, deadline: Instant) -> Result<(), PeerError> {
-        loop {
-            let retry_after = match self.pause_left() {
-                Some(left) => left,
-                None => match self.limit.take() {
-                    Ok(()) => return Ok(()),
-                    Err(left) => left,
-                },
-            };
-            if Instant::now() + retry_after >= deadline {
-                return Err(PeerError::Throttled { retry_after });
-            }
-            sleep(retry_after).await;
-        }
-    }
-
-    fn pause_left(&self) -> Option<Duration> {
-        let until = *self
-            .paused_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        until
-            .map(|until| until.saturating_duration_since(Instant::now()))
-            .filter(|left| !left.is_zero())
-    }
-
-    fn pause_for(&self, pause: Duration) {
-        let until = Instant::now() + pause;
-        let mut paused = self
-            .paused_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *paused = Some(paused.map_or(until, |earlier| earlier.max(until)));
     }
 
     async fn send(&self, call: &Call<'_>, token: &AccessToken) -> Result<Vec<u8>, PeerError> {
@@ -315,7 +214,7 @@ impl Inner {
             .send()
             .await
             .map_err(unreachable_or_late)?;
-        let asked_pause = outbound::retry_after(response.headers(), self.sources.now());
+        let asked_pause = outbound::retry_after(response.headers(), self.peer.sources.now());
         match response.status() {
             status if status.is_success() => {
                 if call.answer == Answer::Json {
@@ -326,8 +225,12 @@ impl Inner {
             StatusCode::NOT_FOUND => Err(PeerError::NotFound),
             StatusCode::TOO_MANY_REQUESTS => {
                 let retry_after = asked_pause.unwrap_or(DEFAULT_THROTTLE);
-                tracing::info!(peer = self.name, ?retry_after, "the peer asks for a pause");
-                self.pause_for(retry_after);
+                tracing::info!(
+                    peer = self.peer.name,
+                    ?retry_after,
+                    "the peer asks for a pause"
+                );
+                self.peer.pause_for(retry_after);
                 Err(PeerError::Throttled { retry_after })
             }
             StatusCode::SERVICE_UNAVAILABLE => Err(PeerError::Unavailable {
@@ -340,13 +243,17 @@ impl Inner {
 
     /// What the present task works on; a job's calls begin traces of their own.
     fn trace(&self) -> TraceContext {
-        TraceContext::current().unwrap_or_else(|| TraceContext::root(self.sources.new_id()))
+        TraceContext::current().unwrap_or_else(|| TraceContext::root(self.peer.sources.new_id()))
     }
 
     fn request(&self, call: &Call<'_>, token: &AccessToken) -> RequestBuilder {
         let request = self
+            .peer
             .http
-            .request(call.method.clone(), format!("{}{}", self.base, call.path))
+            .request(
+                call.method.clone(),
+                format!("{}{}", self.peer.base, call.path),
+            )
             .bearer_auth(token.expose())
             .header(header::ACCEPT, JSON)
             .header(TRACEPARENT, self.trace().to_string());

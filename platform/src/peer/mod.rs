@@ -11,6 +11,7 @@ mod recent;
 mod report;
 mod retry;
 mod seen;
+mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +20,10 @@ use std::{num::NonZeroU32, sync::Arc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
-use self::call::{Call, Inner};
+use self::{
+    call::{Call, Inner},
+    shared::Shared,
+};
 use crate::{auth::MachineToken, sources::Sources};
 
 pub use self::{
@@ -41,7 +45,7 @@ pub struct PeerConfig {
     pub deadline_ms: u64,
 }
 
-/// A client for one peer; clones share limits, breaker and token.
+/// A client for one peer, let in by one token; clones share everything.
 #[derive(Debug, Clone)]
 pub struct PeerClient {
     inner: Arc<Inner>,
@@ -58,10 +62,20 @@ impl PeerClient {
         token: MachineToken,
         sources: Sources,
     ) -> reqwest::Result<Self> {
-        let inner = Inner::try_new(name, config, token, sources)?;
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
+        let peer = Shared::try_new(name, config, sources)?;
+        Ok(Self::of(Arc::new(peer), token))
+    }
+
+    /// A client that `token` lets in at the same peer: what the peer is spared, both spare it together.
+    #[must_use]
+    pub fn with_token(&self, token: MachineToken) -> Self {
+        Self::of(Arc::clone(&self.inner.peer), token)
+    }
+
+    fn of(peer: Arc<Shared>, token: MachineToken) -> Self {
+        Self {
+            inner: Arc::new(Inner::new(peer, token)),
+        }
     }
 
     /// Reads `path`, which begins with a slash.
@@ -117,13 +131,13 @@ impl PeerClient {
     /// How the client is at this moment.
     #[must_use]
     pub fn report(&self) -> PeerReport {
-        self.inner.report()
+        self.inner.peer.report()
     }
 
     /// How many requests are on their way, there or back.
     #[cfg(test)]
     fn in_flight(&self) -> usize {
-        self.inner.in_flight()
+        self.inner.peer.seen.in_flight()
     }
 }
 

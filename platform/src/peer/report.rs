@@ -13,7 +13,7 @@ pub struct PeerReport {
     pub max_in_flight: usize,
     /// The most requests in a second.
     pub per_second: u32,
-    /// Calls since the start that ended without a request: no room, no turn, or an open breaker.
+    /// Calls since the start that ended without a request: no token, no room, no turn, or an open breaker.
     pub held_back: u64,
     /// Whether the peer is asked at all.
     pub breaker: BreakerState,

@@ -2,6 +2,7 @@
 
 mod scripted;
 mod still_clock;
+mod tokens;
 
 use std::sync::atomic::Ordering;
 
