@@ -6,12 +6,12 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use platform::mass_deletion::{Alarm, Missing};
 use uuid::Uuid;
 
 use super::{SyncConfig, SyncError, Syncer};
 use crate::{
     admin::Keycloak,
-    guard::{Alarm, Missing},
     store::{
         comparison,
         events::Depth,
@@ -71,14 +71,6 @@ impl Comparison {
         match self.kind {
             Kind::CalledFor(event_at) => Some(event_at),
             Kind::First | Kind::Regular => None,
-        }
-    }
-
-    /// How thoroughly the event stores are looked at before it settles anything.
-    fn depth(&self) -> Depth {
-        match self.kind {
-            Kind::CalledFor(_) => Depth::Deep,
-            Kind::First | Kind::Regular => Depth::Shallow,
         }
     }
 }
@@ -145,9 +137,7 @@ impl<K: Keycloak> Syncer<K> {
             differing = self
                 .observe(differing.iter().map(|one| (one.user_id, at)))
                 .await?;
-            differing = self
-                .without_later_events(differing, comparison.depth())
-                .await?;
+            differing = self.without_later_events(differing, Depth::Deep).await?;
             // Who vanished since the page was read is deleted by an event, or by the next comparison.
             differing.retain(|observed| observed.state.is_some());
         }
@@ -155,11 +145,12 @@ impl<K: Keycloak> Syncer<K> {
         Ok(())
     }
 
-    /// A lockout is recorded a moment before it shows. So whom recent events named is read once more, or
-    /// the lockout would bear the older time of the event that called for the comparison.
+    /// A lockout, or a change that Keycloak still caches, is recorded a moment before it shows. So whom recent
+    /// events named is read once more, or it would bear the time of the comparison instead of its own.
     async fn catch_up(&self, term: Term, comparison: &Comparison) -> Result<(), SyncError> {
-        let (depth, called_for) = (comparison.depth(), comparison.called_for());
-        self.poll(term, depth, called_for).await.map(drop)
+        self.poll(term, Depth::Deep, comparison.called_for())
+            .await
+            .map(drop)
     }
 
     /// The newest event that names no user and may have caused them, or now when there is none.

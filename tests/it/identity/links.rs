@@ -16,7 +16,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn each_change_is_said_once_at_its_own_time_while_database_and_broker_come_and_go()
+async fn each_change_is_said_once_at_its_own_time_while_everything_around_comes_and_goes()
 -> Result<()> {
     let realm = &environment().realm;
     let (mut bridge, links) = OwnBridge::prepare_behind_proxies(realm, QUICK).await?;

@@ -105,23 +105,25 @@ impl OwnBridge {
         })
     }
 
-    /// Prepares one whose links to its database and to its broker go through proxies.
+    /// Prepares one whose links to its database, to its broker and to Keycloak go through proxies.
     pub(super) async fn prepare_behind_proxies(
         realm: &str,
         sync: &str,
-    ) -> Result<(Self, [Proxy; 2])> {
+    ) -> Result<(Self, Vec<Proxy>)> {
         let bridge = Self::prepare(realm, sync).await?;
-        let (database, broker) = (
-            bridge.database.application_url(),
-            bridge.broker.url(Publisher::Auth),
-        );
-        let (to_database, first) = Proxy::before(&database, Protocol::Postgres).await?;
-        let (to_broker, second) = Proxy::before(&broker, Protocol::Amqp).await?;
-        let settings = fs::read_to_string(bridge.settings.path())?;
-        let settings = settings.replace(&database, &to_database);
-        let settings = settings.replace(&broker, &to_broker);
+        let mut settings = fs::read_to_string(bridge.settings.path())?;
+        let mut proxies = Vec::new();
+        for (url, protocol) in [
+            (bridge.database.application_url(), Protocol::Postgres),
+            (bridge.broker.url(Publisher::Auth), Protocol::Amqp),
+            (Server::shared().url, Protocol::Http),
+        ] {
+            let (through, proxy) = Proxy::before(&url, protocol).await?;
+            settings = settings.replace(&format!("url = {url:?}"), &format!("url = {through:?}"));
+            proxies.push(proxy);
+        }
         fs::write(bridge.settings.path(), settings)?;
-        Ok((bridge, [first, second]))
+        Ok((bridge, proxies))
     }
 
     /// Prepares a bridge and runs it until it has compared everything once.
