@@ -1,15 +1,33 @@
 //! The connection to a service's own database, and what its errors mean.
 
-use std::time::Duration;
+use std::{future::Future, io, time::Duration};
 
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr};
+use futures::{FutureExt as _, future::BoxFuture};
+use sea_orm::{ConnAcquireErr, ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr};
 use serde::Deserialize;
+use sqlx::{Connection as _, PgConnection, pool::PoolConnectionMetadata};
+use tokio::time::timeout;
 
 use crate::config::Secret;
 
 /// A connection that rested no longer than this is used without asking whether it still lives: asking costs
 /// a round trip, and what was just used is hardly ever gone.
 const TRUSTED: Duration = Duration::from_secs(1);
+
+/// Settings of every session, by which PostgreSQL frees what a machine held that is gone, such as the inbox rows
+/// of messages that the broker gives to another replica. It notices within some 10 seconds, also when an answer
+/// was under way, where no keepalive is sent. When something in between still answers for the machine, its
+/// transaction ends for being idle; nobody who is there pauses that long within one.
+pub(crate) const SESSION: [(&str, &str); 5] = [
+    ("tcp_keepalives_idle", "5"),
+    ("tcp_keepalives_interval", "2"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "10000"),
+    ("idle_in_transaction_session_timeout", "35s"),
+];
+
+/// How long a connection may take to answer when it is given back to the pool.
+const RETURNED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Section `[database]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -56,8 +74,37 @@ pub async fn connect(config: &DatabaseConfig) -> Result<DatabaseConnection, DbEr
         .acquire_timeout(Duration::from_secs(5))
         .idle_timeout(Duration::from_mins(5))
         .test_before_acquire_if_idle_for(TRUSTED)
+        .map_sqlx_postgres_opts(|options| options.options(SESSION))
+        .map_sqlx_postgres_pool_opts(|options| options.after_release(answers))
         .sqlx_logging(false);
     Database::connect(options).await
+}
+
+/// The pool asks each connection that is given back, and would wait for ever for one that fell silent: of its
+/// few places one would be lost for each transaction that was given up.
+fn answers(
+    connection: &mut PgConnection,
+    _: PoolConnectionMetadata,
+) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+    async {
+        match timeout(RETURNED_WITHIN, connection.ping()).await {
+            Ok(answer) => answer.map(|()| true),
+            Err(elapsed) => Err(io::Error::from(elapsed).into()),
+        }
+    }
+    .boxed()
+}
+
+/// Gives up on work of a job whose database fell silent, which looks like an answer that takes long.
+///
+/// # Errors
+/// Those of `work`, and [`ConnAcquireErr::Timeout`] after `limit`.
+pub(crate) async fn within<T, E: From<DbErr>>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let silent = |_elapsed| Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout).into());
+    timeout(limit, work).await.unwrap_or_else(silent)
 }
 
 /// What an error of the database calls for.

@@ -10,7 +10,7 @@ use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Secret;
+use crate::{config::Secret, db::SESSION};
 
 /// The pause between two attempts to take the lead.
 const CANDIDATE_PAUSE: Duration = Duration::from_secs(1);
@@ -18,15 +18,6 @@ const CANDIDATE_PAUSE: Duration = Duration::from_secs(1);
 const WATCH_PAUSE: Duration = Duration::from_secs(1);
 /// How long the database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Settings by which PostgreSQL notices within some 10 seconds that a leader's machine is gone, and frees
-/// the lock: also when an answer was under way, where no keepalive is sent.
-pub(crate) const NOTICED_WHEN_GONE: [(&str, &str); 4] = [
-    ("tcp_keepalives_idle", "5"),
-    ("tcp_keepalives_interval", "2"),
-    ("tcp_keepalives_count", "3"),
-    ("tcp_user_timeout", "10000"),
-];
 
 /// Who stands for election, and for what.
 #[derive(Debug, Clone)]
@@ -43,7 +34,7 @@ impl Candidate {
     pub fn try_new(url: &Secret, work: &'static str) -> Result<Self, sqlx::Error> {
         let options = PgConnectOptions::from_str(url.expose())?
             .application_name(work)
-            .options(NOTICED_WHEN_GONE);
+            .options(SESSION);
         Ok(Self { options, work })
     }
 

@@ -9,6 +9,7 @@ use sea_orm::{DatabaseConnection, DbErr};
 use tokio::time::sleep;
 
 use crate::{
+    db::within,
     errors::explain,
     fetch,
     lifecycle::Lifecycle,
@@ -19,6 +20,9 @@ use crate::{
 
 /// The pause between two looks; alarms look no closer.
 const PAUSE: Duration = Duration::from_secs(15);
+
+/// How long one look at the tables may take.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// What is looked at.
 #[derive(Debug, Clone)]
@@ -49,7 +53,7 @@ pub fn spawn(lifecycle: &Lifecycle, monitor: Monitor) {
 
 impl Monitor {
     async fn look(&self) {
-        if let Err(error) = self.look_at_tables().await {
+        if let Err(error) = within(LONGEST, self.look_at_tables()).await {
             tracing::debug!(error = explain(&error), "what waits in tables is not known");
         }
         if let Err(error) = self.look_at_queues().await {

@@ -11,7 +11,8 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 use tokio::time::sleep;
 
 use crate::{
-    conciliation, errors::explain, inbox, lifecycle::Lifecycle, parked, replay, sources::Sources,
+    conciliation, db::within, errors::explain, inbox, lifecycle::Lifecycle, parked, replay,
+    sources::Sources,
 };
 
 /// The most rows removed by one statement.
@@ -19,6 +20,9 @@ pub const BATCH: i64 = 10_000;
 
 /// The pause between two clean-ups.
 const PAUSE: Duration = Duration::from_mins(10);
+
+/// How long one table may take; the next clean-up goes on where this one was.
+const LONGEST: Duration = Duration::from_mins(5);
 
 /// A table whose rows are kept for a while.
 #[derive(Debug, Clone, Copy)]
@@ -110,9 +114,9 @@ pub fn spawn(lifecycle: &Lifecycle, db: DatabaseConnection, sources: Sources) {
 }
 
 async fn clean(db: &DatabaseConnection, now: DateTime<Utc>) {
-    note(inbox::TABLE, inbox::prune(db, now).await);
+    note(inbox::TABLE, within(LONGEST, inbox::prune(db, now)).await);
     for kept in KEPT {
-        note(kept.table, kept.prune(db, now).await);
+        note(kept.table, within(LONGEST, kept.prune(db, now)).await);
     }
 }
 

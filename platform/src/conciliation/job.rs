@@ -7,7 +7,12 @@ use contracts::topology::ConsumerQueue;
 use sea_orm::DatabaseConnection;
 
 use super::{ConciliationError, Examined, SentLog, Span, examine, hours::settled, ledger};
-use crate::{backoff::Backoff, errors::explain, lifecycle::Lifecycle, sources::Sources};
+use crate::{
+    backoff::Backoff, db::within, errors::explain, lifecycle::Lifecycle, sources::Sources,
+};
+
+/// How long one pass may take; the next one goes on with what this one left.
+const LONGEST: Duration = Duration::from_mins(30);
 
 /// The pause between two looks for hours that have settled; after a failure it is shorter.
 const PERIOD: Duration = Duration::from_mins(10);
@@ -36,7 +41,7 @@ pub fn spawn<L: SentLog>(
     lifecycle.spawn("conciliation", async move {
         loop {
             let outcome = tokio::select! {
-                outcome = job.pass() => outcome,
+                outcome = within(LONGEST, job.pass()) => outcome,
                 () = stopping.cancelled() => return,
             };
             let pause = match outcome {

@@ -94,6 +94,9 @@ pub(super) fn properties_of_retry(
     if let Some(content_type) = sent.content_type() {
         copy = copy.with_content_type(content_type.clone());
     }
+    if let Some(encoding) = sent.content_encoding() {
+        copy = copy.with_content_encoding(encoding.clone());
+    }
     copy
 }
 

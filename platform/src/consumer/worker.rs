@@ -25,6 +25,10 @@ use crate::{
 /// taken the message that would have shown it.
 const QUIET: Duration = Duration::from_mins(1);
 
+/// The longest pause before a trial. A message that is delivered in vain as often as the broker allows has then
+/// waited for an hour.
+const LONGEST_BETWEEN_TRIALS: Duration = Duration::from_mins(5);
+
 /// Why a batch was given up; its messages go back to the queue.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Interrupted {
@@ -88,6 +92,8 @@ pub(super) struct Worker {
     activity: Activity,
     sources: Sources,
     seen: Seen,
+    /// Pauses before a trial, from one that failed although the database took rows to the next.
+    trials: Backoff,
     /// What is away, as far as is known.
     away: Option<String>,
 }
@@ -108,6 +114,7 @@ impl Worker {
             options: context.options,
             stopping,
             backoff: Backoff::new(shortest, longest, context.sources.rng()),
+            trials: Backoff::new(shortest, LONGEST_BETWEEN_TRIALS, context.sources.rng()),
             activity: context.broker.activity().clone(),
             sources: context.sources.clone(),
             away: None,
@@ -216,6 +223,7 @@ impl Worker {
                 subscription.acknowledge(last.delivery_tag).await?;
             }
             self.backoff.reset();
+            self.trials.reset();
             self.resumed();
             if larger.is_none()
                 && let Some(prefetch) = subscription.prefetch.after_good_batch(&batch, full)
@@ -243,6 +251,10 @@ impl Worker {
     /// Waits a growing while; an error says that the process stops.
     async fn pause(&mut self) -> Result<(), Interrupted> {
         let pause = self.backoff.next_pause();
+        self.pause_for(pause).await
+    }
+
+    async fn pause_for(&self, pause: Duration) -> Result<(), Interrupted> {
         tokio::select! {
             () = sleep(pause) => Ok(()),
             () = self.stopping.cancelled() => Err(Interrupted::Stopping),
@@ -250,16 +262,19 @@ impl Worker {
     }
 
     /// Waits until the database takes what every batch writes; then a single message shows whether all is
-    /// well again. Asking comes first because each delivery in vain counts against that message.
+    /// well again. Asking comes first because each delivery in vain counts against that message, and trials that
+    /// fail all the same, say for want of a column, grow rare: people need time to mend that.
     async fn rest(&mut self) -> Result<(), Interrupted> {
+        let pause = self.trials.next_pause();
+        self.pause_for(pause).await?;
         loop {
-            self.pause().await?;
             let probe = async { Ok(inbox::probe(&self.db, &self.sources).await?) };
             let answer = self.stopping.run_until_cancelled(in_time(probe)).await;
             match answer.ok_or(Interrupted::Stopping)? {
                 Ok(()) => return Ok(()),
                 Err(error) => tracing::debug!(queue = self.queue, %error, "consuming still rests"),
             }
+            self.pause().await?;
         }
     }
 }

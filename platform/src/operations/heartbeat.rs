@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::activity::ConsumerReport;
 use crate::{
+    db::within,
     lifecycle::Lifecycle,
     outbox,
     peer::{PeerClient, PeerReport},
@@ -20,6 +21,9 @@ use crate::{
 
 /// The pause between two reports.
 const PAUSE: Duration = Duration::from_secs(5);
+
+/// How long one report may take.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// A process that said nothing for so long is not shown as running.
 const SILENT_AFTER: Duration = Duration::from_secs(20);
@@ -81,7 +85,7 @@ pub fn spawn(lifecycle: &Lifecycle, heart: Heart) {
     lifecycle.spawn("heartbeat", async move {
         let (replica, started_at) = (heart.sources.new_id(), heart.sources.now());
         loop {
-            if let Err(error) = heart.beat(replica, started_at).await {
+            if let Err(error) = within(LONGEST, heart.beat(replica, started_at)).await {
                 tracing::debug!(%error, "the process cannot report how it is");
             }
             tokio::select! {

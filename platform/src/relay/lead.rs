@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use super::{RelayError, gaps::Gaps, rows::Row};
-use crate::{config::Secret, leader::NOTICED_WHEN_GONE};
+use crate::{config::Secret, db::SESSION};
 
 /// The advisory lock of the process that relays; whoever holds it keeps all others from it. Any
 /// number does that nothing else in the database uses.
@@ -37,7 +37,7 @@ pub(super) fn options(url: &Secret) -> Result<PgConnectOptions, sqlx::Error> {
     let options = PgConnectOptions::from_str(url.expose())?;
     Ok(options
         .application_name("relay")
-        .options(NOTICED_WHEN_GONE)
+        .options(SESSION)
         .options([("statement_timeout", "15s")]))
 }
 

@@ -150,9 +150,14 @@ impl Bench {
 
     /// Consumes until the answer is stopped; a batch that meets something away is given back at once.
     pub(super) fn consume(&self) -> Result<Lifecycle> {
+        Ok(self.consume_as(&self.connections()?))
+    }
+
+    /// The same over these connections.
+    pub(super) fn consume_as(&self, broker: &Broker) -> Lifecycle {
         let lifecycle = Lifecycle::new();
         let context = ConsumerContext {
-            broker: self.connections()?,
+            broker: broker.clone(),
             db: self.db.clone(),
             sources: self.sources.clone(),
             options: ConsumerOptions {
@@ -161,7 +166,7 @@ impl Bench {
             },
         };
         consumer::spawn(&lifecycle, &context, self.conduct.clone());
-        Ok(lifecycle)
+        lifecycle
     }
 
     /// Publishes messages about as many tasks and answers which.

@@ -12,7 +12,13 @@ use super::{
     chain::{Chain, Node},
     rounds,
 };
-use crate::support::{proxy::Flow, waiting::until};
+use crate::support::{
+    proxy::{Flow, Moment, Side},
+    waiting::until,
+};
+
+/// Tasks of which a batch is made.
+const TASKS: usize = 10;
 
 /// Kills of one round.
 const KILLS: usize = 6;
@@ -163,14 +169,36 @@ async fn rows_of_one_task_leave_in_order_although_the_first_commits_after_later_
     outbox::append(&slow, first).await?;
     chain.send(5).await?;
     chain.tasks.service.start()?;
-    chain.finance.service.start()?;
-    until("all others are handled", || async {
-        Ok(chain.handled().await? == chain.sent.ids.len() - messages.len())
+    until("all others are published", || async {
+        Ok(chain.waiting().await? == 0)
     })
     .await?;
     slow.commit().await?;
     let soon = outbox.begin().await?;
     outbox::append(&soon, later).await?;
     soon.commit().await?;
+    chain.finance.service.start()?;
+    chain.finish().await
+}
+
+#[tokio::test]
+async fn a_replica_that_is_gone_in_the_middle_of_a_batch_holds_nobody_up() -> Result<()> {
+    let mut chain = Chain::start().await?;
+    let mut other = chain.second_finance().await?;
+    let stopped =
+        chain
+            .finance
+            .database
+            .stop_at(Side::After, Moment::Statement("INSERT INTO inbox"), 1);
+    chain.send(TASKS).await?;
+    stopped.reached().await?;
+    // The broker hears that it is gone. The database does not, and keeps its rows locked for a while.
+    chain.finance.service.freeze()?;
+    chain.finance.broker.close();
+    other.service.start()?;
+    chain.until_handled().await?;
+    chain.finance.service.thaw()?;
+    chain.finance.mend();
+    other.service.stop().await?;
     chain.finish().await
 }

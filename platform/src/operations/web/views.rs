@@ -59,7 +59,7 @@ impl OverviewPage {
         if let Some(unrouted) = self.now.unrouted.filter(|messages| *messages > 0) {
             let unrouted = count(&unrouted);
             found.push(format!(
-                "No queue wanted messages that {name} sent: {unrouted}. They are in its archive."
+                "No queue wanted messages that {name} sent: {unrouted}. They are in its archive for a week."
             ));
         }
         if outbox.dead > 0 {
