@@ -212,7 +212,8 @@ impl Chain {
     pub(super) async fn join(&mut self, count: usize) -> Result<()> {
         for _ in 0..count {
             let (person, timestamp) = (self.sources.new_id(), self.sources.now());
-            self.peers.add_user(user(person, &[Role::Employee], timestamp));
+            self.peers
+                .add_user(user(person, &[Role::Employee], timestamp));
             let message_id = self.sources.new_id();
             self.sent.people.insert(message_id, person);
             let joined = UserCreated {
@@ -305,15 +306,19 @@ impl Chain {
     /// Waits until nothing is under way any more.
     async fn until_at_rest(&self) -> Result<()> {
         let leased = "UPDATE fetch_pending SET next_at = now() WHERE next_at > now()";
-        for (name, data) in [("tasks", &self.tasks_data), ("finance", &self.finance_data)] {
+        let services = [("tasks", &self.tasks_data), ("finance", &self.finance_data)];
+        for (_, data) in services {
             // A process that was killed while it fetched holds its notes for a minute; nobody waits for that.
             sqlx::query(leased).execute(&data.owned).await?;
-            for table in ["outbox", "fetch_pending"] {
-                until(&format!("the {table} of {name} is empty"), || async {
-                    Ok(data.count(table, "true").await? == 0)
-                })
-                .await?;
-            }
+        }
+        let tables = ["outbox", "fetch_pending"].into_iter();
+        for ((name, data), table) in
+            tables.flat_map(|table| services.map(|service| (service, table)))
+        {
+            until(&format!("the {table} of {name} is empty"), || async {
+                Ok(data.count(table, "true").await? == 0)
+            })
+            .await?;
         }
         until("tasks knows every price", || async {
             let known = self.tasks_data.count("price_cache", "true").await?;

@@ -17,7 +17,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpStream, lookup_host},
     sync::{oneshot, watch},
     task::JoinSet,
     time::timeout,
@@ -202,7 +202,10 @@ impl Proxy {
         let server: Url = url.parse()?;
         let host = server.host_str().context("a server has a host")?;
         let port = server.port().context("a server has a port")?;
-        let proxy = Self::start(format!("{host}:{port}").parse()?, protocol).await?;
+        // Every server of the tests listens there.
+        let mut addresses = lookup_host((host, port)).await?;
+        let address = addresses.find(SocketAddr::is_ipv4);
+        let proxy = Self::start(address.context("a server has an address")?, protocol).await?;
         Ok((proxy.through(url)?, proxy))
     }
 
@@ -213,11 +216,6 @@ impl Proxy {
             .ok()
             .context("a server's port can be replaced")?;
         Ok(url.into())
-    }
-
-    /// Where the service connects to.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
     }
 
     /// Stops the link, both ways, the `nth` time from now that `moment` comes (1 is the next).

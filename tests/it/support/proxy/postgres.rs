@@ -13,12 +13,14 @@ pub(super) struct Statements {
     started: bool,
     rest: Vec<u8>,
     prepared: HashMap<Vec<u8>, String>,
+    /// A prepared statement that is about to be run: the server does it when all up to a Sync has come.
+    bound: Option<Part>,
     /// The statements since the last commit or rollback.
     transaction: String,
 }
 
 impl Statements {
-    /// The messages that are complete with `bytes`.
+    /// The messages that are complete with `bytes`; those by which a prepared statement is run are one.
     pub(super) fn read(&mut self, bytes: &[u8]) -> Vec<Part> {
         self.rest.extend_from_slice(bytes);
         let mut parts = Vec::new();
@@ -30,9 +32,26 @@ impl Statements {
                 self.started = number(&bytes, 4) == Some(PROTOCOL_3);
                 None
             };
-            parts.push(Part { bytes, seen });
+            parts.extend(self.gather(Part { bytes, seen }));
         }
         parts
+    }
+
+    fn gather(&mut self, part: Part) -> Option<Part> {
+        let kind = part.bytes.first().copied();
+        let Some(mut bound) = self.bound.take() else {
+            if kind == Some(b'B') && part.seen.is_some() {
+                self.bound = Some(part);
+                return None;
+            }
+            return Some(part);
+        };
+        bound.bytes.extend(part.bytes);
+        if kind == Some(b'S') {
+            return Some(bound);
+        }
+        self.bound = Some(bound);
+        None
     }
 
     /// The length of the next message, none while it is incomplete; the first ones have no type.
@@ -105,9 +124,11 @@ mod tests {
             start.to_vec(),
             message(b'P', b"s1\0DELETE FROM outbox\0\0\0"),
             message(b'B', b"\0s1\0\0\0\0\0\0\0"),
+            message(b'E', b"\0\0\0\0\0"),
             message(b'S', b""),
             message(b'Q', b"COMMIT\0"),
             message(b'B', b"\0s1\0\0\0\0\0\0\0"),
+            message(b'S', b""),
         ]
         .concat();
         let mut statements = Statements::default();
@@ -115,6 +136,8 @@ mod tests {
             .chunks(3)
             .flat_map(|bytes| statements.read(bytes))
             .collect();
+        let passed: Vec<u8> = parts.iter().flat_map(|part| part.bytes.clone()).collect();
+        assert_eq!(passed, stream);
         let seen: Vec<Seen> = parts.into_iter().filter_map(|part| part.seen).collect();
         let statement = |text: &str| Seen::Statement(text.to_owned());
         assert_eq!(
