@@ -9,6 +9,7 @@ use platform::{
     db::DatabaseConfig,
     peer::PeerConfig,
     rabbit::BrokerConfig,
+    reconciliation::CachesConfig,
     telemetry::LogConfig,
 };
 use serde::Deserialize;
@@ -49,6 +50,8 @@ pub struct Config {
     pub session: SessionConfig,
     /// The services that are asked for what their messages do not say.
     pub peers: PeersConfig,
+    /// The caches of other services' data.
+    pub caches: CachesConfig,
     /// Currency and prices.
     pub money: MoneyConfig,
     /// Days.

@@ -13,9 +13,10 @@ use platform::{
     monitor::{self, Monitor},
     operations::heartbeat::{self, Heart},
     outbox::OutboxSignal,
-    people::{self, PeopleHandler, UserFetcher},
+    people::{self, PeopleHandler, UserCache, UserFetcher},
     prune,
     rabbit::{self, Broker},
+    reconciliation::{self, CachesConfig},
     relay,
     signal::Signal,
     sources::Sources,
@@ -25,7 +26,7 @@ use sea_orm::DatabaseConnection;
 use crate::{
     app::{
         billing::Billing,
-        task_cache::{self, TaskFetcher},
+        task_cache::{self, TaskCache, TaskFetcher},
     },
     messaging::consume::TaskConsumer,
     peers::Peers,
@@ -47,6 +48,7 @@ pub(crate) struct Jobs {
     pub(crate) auth: WebAuth,
     pub(crate) machines: MachineAuth,
     pub(crate) peers: Peers,
+    pub(crate) caches: CachesConfig,
     pub(crate) billing: Billing,
 }
 
@@ -73,7 +75,7 @@ pub(crate) fn spawn_all(lifecycle: &Lifecycle, jobs: Jobs) -> anyhow::Result<()>
         peers: vec![jobs.peers.users.clone(), jobs.peers.tasks.clone()],
     };
     heartbeat::spawn(lifecycle, heart);
-    let (users, reaction) = (Arc::new(jobs.peers.users), Arc::new(EndSessions));
+    let reaction = Arc::new(EndSessions);
 
     let monitor = Monitor {
         db: db.clone(),
@@ -99,17 +101,15 @@ pub(crate) fn spawn_all(lifecycle: &Lifecycle, jobs: Jobs) -> anyhow::Result<()>
     consumer::spawn(lifecycle, &context, tasks);
     consumer::spawn(lifecycle, &context, people);
 
-    let fetcher = UserFetcher::new(Arc::clone(&users), sources.clone(), reaction);
-    let (db_of_fetch, fetches) = (db.clone(), user_fetches.clone());
-    fetch::spawn(
-        lifecycle,
-        db.clone(),
-        sources.clone(),
-        task_fetches,
-        TaskFetcher::new(jobs.peers.tasks, sources.clone()),
-    );
-    fetch::spawn(lifecycle, db_of_fetch, sources.clone(), fetches, fetcher);
-    people::spawn_reconciliation(lifecycle, db.clone(), sources.clone(), users, user_fetches);
+    let Peers { users, tasks, .. } = &jobs.peers;
+    let users_fetcher = UserFetcher::new(users.clone(), sources.clone(), reaction);
+    let tasks_fetcher = TaskFetcher::new(tasks.clone(), sources.clone());
+    fetch::spawn(lifecycle, &db, &sources, &user_fetches, users_fetcher);
+    fetch::spawn(lifecycle, &db, &sources, &task_fetches, tasks_fetcher);
+    let (users, tasks) = (UserCache::new(users.clone()), TaskCache::new(tasks.clone()));
+    let caches = jobs.caches;
+    reconciliation::spawn(lifecycle, &db, &sources, users, caches, user_fetches);
+    reconciliation::spawn(lifecycle, &db, &sources, tasks, caches, task_fetches);
 
     let (sent_by_auth, sent_by_tasks) = (jobs.peers.sent_by_auth, jobs.peers.sent_by_tasks);
     conciliation::spawn(lifecycle, &db, &sources, FINANCE_AUTH, sent_by_auth);

@@ -8,15 +8,17 @@ use platform::{
     consumer::{ConsumerContext, ConsumerOptions},
     db,
     maintenance::{Desk, Maintenance, say},
-    people::{self, PeopleHandler},
+    people::{PeopleHandler, UserCache},
     rabbit::Broker,
+    reconciliation::reconcile,
     replay::Source,
     signal::Signal,
     sources::Sources,
 };
 
 use crate::{
-    app::task_cache, config::Config, messaging::consume::TaskConsumer, peers::Peers, service,
+    app::task_cache::TaskCache, config::Config, messaging::consume::TaskConsumer, peers::Peers,
+    service,
 };
 
 /// Does one command and tells how it went; the service may run meanwhile.
@@ -31,10 +33,14 @@ pub async fn execute(
     let db = db::connect(&config.database).await?;
     let issuer = Issuer::try_new(&config.identity, &sources)?;
     let peers = Peers::try_new(config, &issuer, &sources)?;
-    if command.source() == Some(Source::Rest) {
-        let users = people::reconcile(&db, &sources, &peers.users).await?;
+    if let Maintenance::Replay(options) = &command
+        && options.source == Source::Rest
+    {
+        let (guard, accepted) = (config.caches.guard(), options.accepted());
+        let (users, tasks) = (UserCache::new(peers.users), TaskCache::new(peers.tasks));
+        let users = reconcile(&db, &sources, &users, guard, accepted).await?;
         say(&format!("users: {users}"));
-        let tasks = task_cache::reconcile(&db, &sources, &peers.tasks).await?;
+        let tasks = reconcile(&db, &sources, &tasks, guard, accepted).await?;
         say(&format!("tasks: {tasks}"));
         return Ok(ExitCode::SUCCESS);
     }

@@ -80,6 +80,7 @@ pub async fn start(
         auth,
         machines: machines.clone(),
         peers: Peers::try_new(&config, &issuer, &sources)?,
+        caches: config.caches,
         issuer,
         billing: billing(&config, &sources)?,
         db: db.clone(),

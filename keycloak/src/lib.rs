@@ -8,7 +8,6 @@ pub mod admin;
 pub mod api;
 mod config;
 mod examine;
-pub mod guard;
 mod monitor;
 mod operations;
 mod program;

@@ -9,7 +9,7 @@ use crate::{
     cli::{self, Program},
     conciliation::{self, Compared, ConciliationError, Line, SentLog},
     consumer::{BatchHandler, ConsumerContext, Intake},
-    replay::{self, ReplayError, ReplayOptions, Source},
+    replay::{self, ReplayError, ReplayOptions},
 };
 
 /// The most ids that are printed for one line.
@@ -36,17 +36,6 @@ pub enum Maintenance {
     /// Compare what the senders sent with what became of it here, by hour and key; fails when
     /// something is missing.
     Conciliate(ConciliateOptions),
-}
-
-impl Maintenance {
-    /// Where a replay takes its facts from; absent for other commands.
-    #[must_use]
-    pub fn source(&self) -> Option<Source> {
-        match self {
-            Self::Replay(options) => Some(options.source),
-            Self::Conciliate(_) => None,
-        }
-    }
 }
 
 /// What to compare.

@@ -9,6 +9,7 @@ use platform::{
     http::ListenConfig,
     peer::PeerConfig,
     rabbit::BrokerConfig,
+    reconciliation::CachesConfig,
     telemetry::LogConfig,
 };
 use serde::Deserialize;
@@ -35,6 +36,7 @@ pub struct Config {
     pub login: LoginConfig,
     pub session: SessionConfig,
     pub peers: PeersConfig,
+    pub caches: CachesConfig,
     pub assignment: AssignmentConfig,
     pub calendar: CalendarConfig,
 }

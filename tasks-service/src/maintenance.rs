@@ -8,8 +8,9 @@ use platform::{
     consumer::{ConsumerContext, ConsumerOptions},
     db,
     maintenance::{Desk, Maintenance, say},
-    people::{self, PeopleHandler},
+    people::{PeopleHandler, UserCache},
     rabbit::Broker,
+    reconciliation::reconcile,
     replay::Source,
     signal::Signal,
     sources::Sources,
@@ -31,9 +32,13 @@ pub async fn execute(
     let db = db::connect(&config.database).await?;
     let issuer = Issuer::try_new(&config.identity, &sources)?;
     let peers = Peers::try_new(config, &issuer, &sources)?;
-    if command.source() == Some(Source::Rest) {
-        let found = people::reconcile(&db, &sources, &peers.users).await?;
-        say(&format!("users: {found}"));
+    if let Maintenance::Replay(options) = &command
+        && options.source == Source::Rest
+    {
+        let users = UserCache::new(peers.users);
+        let (guard, accepted) = (config.caches.guard(), options.accepted());
+        let users = reconcile(&db, &sources, &users, guard, accepted).await?;
+        say(&format!("users: {users}"));
         return Ok(ExitCode::SUCCESS);
     }
     let context = ConsumerContext {

@@ -81,6 +81,7 @@ pub async fn start(
             auth: pages.auth.clone(),
             machines,
             peers,
+            caches: config.caches,
             database: config.database,
         },
     )?;

@@ -2,29 +2,23 @@
 //!
 //! Money never waits for text (DESIGN.md M6): the transaction that books it only notes what is owed.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
-use contracts::{
-    tasks::{BatchGetTasks, Task, TasksBatch, TasksPage},
-    topology::MAX_BATCH_GET,
-};
+use contracts::tasks::{BatchGetTasks, Task, TasksBatch, TasksPage};
 use platform::{
-    fetch::{self, Answer, FetchError, Fetched, Fetcher, Owed},
-    peer::{PeerClient, PeerError},
+    fetch::{Answer, FetchError, Fetched, Fetcher, Owed},
+    peer::PeerClient,
+    reconciliation::{Cache, Page, page_path},
     sources::Sources,
 };
-use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionTrait};
-use thiserror::Error;
+use sea_orm::{DatabaseConnection, DatabaseTransaction};
 use uuid::Uuid;
 
 pub use crate::store::tasks::KIND;
 use crate::{
     domain::ledger::{TaskEvent, TaskFact},
-    store::{self, DatabaseResult, StoreError, tasks::CachedTask},
+    store::{self, DatabaseResult, tasks::CachedTask},
 };
 
 /// The fetches that a batch calls for: of tasks that changed or are `unknown` as yet, each as of the newest
@@ -41,62 +35,52 @@ pub fn owed(facts: &[TaskFact], unknown: &BTreeSet<Uuid>) -> Vec<Owed> {
     newest.into_iter().map(owe).collect()
 }
 
-/// Why tasks could not be compared.
-#[derive(Debug, Error)]
-pub enum CompareError {
-    /// The board did not answer.
-    #[error("the tasks cannot be read from the board")]
-    Board(#[from] PeerError),
-    /// The database failed.
-    #[error("the local copy of the tasks cannot be read or written")]
-    Store(#[from] StoreError),
+/// The table `task_cache` beside the tasks of the board.
+#[derive(Debug)]
+pub struct TaskCache {
+    board: PeerClient,
 }
 
-/// What a comparison with the board found.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Comparison {
-    /// Tasks that the board has.
-    pub seen: usize,
-    /// Tasks that are unknown or different here; they will be fetched.
-    pub different: usize,
-}
-
-impl fmt::Display for Comparison {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seen, different } = self;
-        write!(f, "{seen} compared, {different} will be fetched")
+impl TaskCache {
+    /// `board` is the REST interface of the task board.
+    pub const fn new(board: PeerClient) -> Self {
+        Self { board }
     }
 }
 
-/// Compares all tasks with the board, page by page, and notes a fetch for each that is unknown or
-/// different here, so that repairs and events take the same guarded way (DESIGN.md section 6).
-///
-/// # Errors
-/// [`CompareError`]; what was noted until then stays noted.
-pub async fn reconcile(
-    db: &DatabaseConnection,
-    sources: &Sources,
-    board: &PeerClient,
-) -> Result<Comparison, CompareError> {
-    let mut found = Comparison::default();
-    let mut after = String::new();
-    loop {
-        let path = format!("/tasks?limit={MAX_BATCH_GET}{after}");
-        let page: TasksPage = board.get_json(&path).await?;
-        let ids = page.tasks.iter().map(|task| task.task_uuid).collect();
+impl Cache for TaskCache {
+    const KIND: &'static str = KIND;
+    type Record = Task;
+
+    fn id(record: &Task) -> Uuid {
+        record.task_uuid
+    }
+
+    async fn page(&self, after: Option<Uuid>) -> Result<Page<Task>, FetchError> {
+        let TasksPage { tasks, next } = self.board.get_json(&page_path("/tasks", after)).await?;
+        Ok(Page {
+            records: tasks,
+            next,
+        })
+    }
+
+    async fn differences(
+        &self,
+        db: &DatabaseConnection,
+        records: &[Task],
+    ) -> DatabaseResult<Vec<Owed>> {
+        let ids = records.iter().map(Self::id).collect();
         let known = store::tasks::find(db, ids).await?;
-        let owed: Vec<Owed> = page
-            .tasks
-            .iter()
-            .filter_map(|task| owed_for(task, known.get(&task.task_uuid)))
-            .collect();
-        note(db, &owed, sources.now()).await?;
-        found.seen += page.tasks.len();
-        found.different += owed.len();
-        match page.next {
-            Some(next) => after = format!("&after={next}"),
-            None => return Ok(found),
-        }
+        let owed = |task: &Task| owed_for(task, known.get(&task.task_uuid));
+        Ok(records.iter().filter_map(owed).collect())
+    }
+
+    /// None: the board deletes no task, and a title explains transfers for as long as they stand.
+    async fn living(
+        &self,
+        _db: &DatabaseConnection,
+    ) -> DatabaseResult<HashMap<Uuid, DateTime<Utc>>> {
+        Ok(HashMap::new())
     }
 }
 
@@ -113,16 +97,6 @@ fn owed_for(task: &Task, known: Option<&CachedTask>) -> Option<Owed> {
         id: task.task_uuid,
         event_ts,
     })
-}
-
-async fn note(
-    db: &DatabaseConnection,
-    owed: &[Owed],
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    let txn = db.begin().await?;
-    fetch::note(&txn, KIND, owed, now).await?;
-    Ok(txn.commit().await?)
 }
 
 /// Asks the task board for what is owed.

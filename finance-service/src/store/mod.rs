@@ -39,7 +39,7 @@ impl StoreError {
 }
 
 /// What the platform wants to hear from those who work in its transactions.
-pub type DatabaseResult = Result<(), DbErr>;
+pub type DatabaseResult<T = ()> = Result<T, DbErr>;
 
 fn statement(sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
     Statement::from_sql_and_values(DbBackend::Postgres, sql, values)

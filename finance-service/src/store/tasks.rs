@@ -42,7 +42,7 @@ pub async fn owe(
 pub async fn find(
     db: &impl ConnectionTrait,
     tasks: Vec<Uuid>,
-) -> Result<HashMap<Uuid, CachedTask>, StoreError> {
+) -> DatabaseResult<HashMap<Uuid, CachedTask>> {
     let sql =
         "SELECT task_uuid AS task, number, title, guard FROM task_cache WHERE task_uuid = ANY($1)";
     let rows = CachedTask::find_by_statement(statement(sql, [tasks.into()]))

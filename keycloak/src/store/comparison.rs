@@ -1,13 +1,13 @@
 //! When the next full comparison is due, what it may delete, and how the last one ended.
 
 use chrono::{DateTime, Utc};
+use platform::mass_deletion::Alarm;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect,
     sea_query::{Expr, Func, SimpleExpr},
 };
 
 use super::{StoreError, entity::sync_state};
-use crate::guard::Alarm;
 
 /// A full comparison that an event or a person calls for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! How far the copy is, and which replica may move it on.
 
 use chrono::{DateTime, Utc};
+use platform::mass_deletion::Alarm;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, EntityTrait, ExprTrait,
     QueryFilter, TransactionTrait,
@@ -8,7 +9,6 @@ use sea_orm::{
 };
 
 use super::{StoreError, entity::sync_state};
-use crate::guard::Alarm;
 
 /// The two event stores of a realm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,13 +15,12 @@ mod rhythm;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use platform::{outbox::OutboxSignal, sources::Sources};
+use platform::{mass_deletion::Guard, outbox::OutboxSignal, sources::Sources};
 use sea_orm::DatabaseConnection;
 use serde::Deserialize;
 
 use crate::{
     admin::{Keycloak, KeycloakError},
-    guard::Guard,
     store::{StoreError, events::Depth},
 };
 

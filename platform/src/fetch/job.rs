@@ -33,13 +33,14 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// `signal` wakes the job at once when a note was committed in this process.
 pub fn spawn<F: Fetcher>(
     lifecycle: &Lifecycle,
-    db: DatabaseConnection,
-    sources: Sources,
-    signal: Signal,
+    db: &DatabaseConnection,
+    sources: &Sources,
+    signal: &Signal,
     fetcher: F,
 ) {
     let stopping = lifecycle.stopping();
-    let mut job = Job::new(db, sources, fetcher);
+    let signal = signal.clone();
+    let mut job = Job::new(db.clone(), sources.clone(), fetcher);
     lifecycle.spawn(F::KIND, async move {
         while !stopping.is_cancelled() {
             match job.run_once().await {
@@ -113,6 +114,7 @@ impl<F: Fetcher> Job<F> {
             Ok(Ok(progress)) => progress,
             Err(_elapsed) => {
                 tracing::warn!(kind = F::KIND, "the database or the owner went silent");
+                self.batch = (self.batch / 2).max(1);
                 Progress::Failed(self.rest.next_pause())
             }
             Ok(Err(error)) => {

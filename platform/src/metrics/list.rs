@@ -205,6 +205,12 @@ pub const METRICS: &[Metric] = &[
         "How long the oldest of these has been owed.",
     )
     .in_seconds(),
+    Metric::gauge(
+        "task_exchange_cache_missing",
+        &["kind"],
+        "Cached records that are missing at their owner and too many to be marked as deleted without a \
+         question; 0 when all is well.",
+    ),
     Metric::counter(
         "task_exchange_peer_requests_total",
         &["peer", "outcome"],

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use contracts::identity::User;
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, Statement, Value,
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, QueryResult,
+    Statement, Value,
 };
 use uuid::Uuid;
 
@@ -34,12 +35,15 @@ pub async fn find_many(
     select(db, &sql, [user_ids.into()]).await
 }
 
-/// The ids of everybody who is not deleted.
-pub(super) async fn living_ids(db: &impl ConnectionTrait) -> Result<Vec<Uuid>, DbErr> {
-    let sql = "SELECT user_id FROM user_cache WHERE NOT is_deleted";
+/// The ids of everybody who is not deleted, with their guards.
+pub(super) async fn living(
+    db: &impl ConnectionTrait,
+) -> Result<HashMap<Uuid, DateTime<Utc>>, DbErr> {
+    let sql = "SELECT user_id, guard FROM user_cache WHERE NOT is_deleted";
     let statement = Statement::from_string(DbBackend::Postgres, sql);
     let rows = db.query_all_raw(statement).await?;
-    rows.iter().map(|row| row.try_get_by_index(0)).collect()
+    let entry = |row: &QueryResult| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
+    rows.iter().map(entry).collect()
 }
 
 /// Marks users as deleted for good; unknown ones stay unknown, and those deleted before as they are.

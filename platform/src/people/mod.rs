@@ -4,15 +4,15 @@
 //! the bridge. A deletion needs no fetch; it is final and forbids every fetch that is under way.
 
 mod cache;
+mod compare;
 mod fetcher;
 mod fold;
 mod handler;
-mod reconcile;
 
 pub use cache::{find, find_many};
-pub use fetcher::{UserFetcher, UserSource};
+pub use compare::UserCache;
+pub use fetcher::UserFetcher;
 pub use handler::PeopleHandler;
-pub use reconcile::{ReconcileError, Reconciliation, reconcile, spawn_reconciliation};
 
 use std::{collections::BTreeSet, future::Future};
 

@@ -37,6 +37,9 @@ pub struct ReplayOptions {
     /// Apply messages again that only refresh a cache; all others still take effect once.
     #[arg(long)]
     pub again: bool,
+    /// Over REST: mark records as deleted however many are missing at their source.
+    #[arg(long)]
+    pub accept_deletions: bool,
 }
 
 /// Where a rebuild takes its facts from.
@@ -112,6 +115,12 @@ impl ReplayOptions {
         format!("from {}, {keys}{again}", self.from)
     }
 
+    /// How many missing records are let go, whatever the guard against mass deletion says.
+    #[must_use]
+    pub const fn accepted(&self) -> u64 {
+        if self.accept_deletions { u64::MAX } else { 0 }
+    }
+
     fn start(&self) -> Start {
         match self.from {
             From::First => Start::First,
@@ -181,6 +190,7 @@ mod tests {
             from: From::First,
             only: Vec::new(),
             again: false,
+            accept_deletions: false,
         };
         let again = ReplayOptions {
             again: true,

@@ -15,9 +15,10 @@ use platform::{
     lifecycle::Lifecycle,
     monitor::{self, Monitor},
     operations::heartbeat::{self, Heart},
-    people::{self, PeopleHandler, UserFetcher},
+    people::{self, PeopleHandler, UserCache, UserFetcher},
     prune,
     rabbit::{self, Broker},
+    reconciliation::{self, CachesConfig},
     relay,
     signal::Signal,
 };
@@ -38,6 +39,7 @@ pub(crate) struct Jobs {
     pub(crate) auth: WebAuth,
     pub(crate) machines: MachineAuth,
     pub(crate) peers: Peers,
+    pub(crate) caches: CachesConfig,
 }
 
 /// Starts all of them.
@@ -83,19 +85,14 @@ pub(crate) fn spawn_all(lifecycle: &Lifecycle, jobs: Jobs) -> anyhow::Result<()>
         db: db.clone(),
         sources: sources.clone(),
         broker: jobs.broker,
-        peers: vec![jobs.peers.users.clone()],
+        peers: vec![jobs.peers.users.clone(), jobs.peers.sent_by_finance.clone()],
     };
     heartbeat::spawn(lifecycle, heart);
-    let users = Arc::new(jobs.peers.users);
-    let fetcher = UserFetcher::new(Arc::clone(&users), sources.clone(), watch);
-    fetch::spawn(
-        lifecycle,
-        db.clone(),
-        sources.clone(),
-        fetches.clone(),
-        fetcher,
-    );
-    people::spawn_reconciliation(lifecycle, db.clone(), sources.clone(), users, fetches);
+    let users = jobs.peers.users;
+    let fetcher = UserFetcher::new(users.clone(), sources.clone(), watch);
+    fetch::spawn(lifecycle, db, sources, &fetches, fetcher);
+    let cache = UserCache::new(users);
+    reconciliation::spawn(lifecycle, db, sources, cache, jobs.caches, fetches);
 
     let (sent_by_auth, sent_by_finance) = (jobs.peers.sent_by_auth, jobs.peers.sent_by_finance);
     conciliation::spawn(lifecycle, db, sources, TASKS_AUTH, sent_by_auth);

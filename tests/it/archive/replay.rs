@@ -29,6 +29,7 @@ fn options() -> ReplayOptions {
         from: From::First,
         only: Vec::new(),
         again: false,
+        accept_deletions: false,
     }
 }
 

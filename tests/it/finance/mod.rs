@@ -1,5 +1,6 @@
 //! The ledger and what feeds it.
 
+mod caches;
 mod immutability;
 mod ledger;
 mod order;

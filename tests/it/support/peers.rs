@@ -72,9 +72,7 @@ impl Peers {
             .route("/users/batch-get", post(users))
             .route("/users", get(all_users))
             .layer(middleware::from_fn_with_state(peers.clone(), admit));
-        let router = rest
-            .with_state(peers.clone())
-            .merge(peers.issuer.routes());
+        let router = rest.with_state(peers.clone()).merge(peers.issuer.routes());
         platform::http::serve(lifecycle, "peers", listener, router)?;
         Ok(peers)
     }

@@ -1,38 +1,38 @@
-//! The guard against mass deletion: how many users may be missing before a person has to look.
+//! The guard against mass deletion: how many records may be missing at their source before a person has to look.
 //!
-//! A realm that was emptied, restored from an old copy or taken for another looks like many deletions,
-//! and every one of them would take a performer's tasks away for good.
+//! A source that was emptied, restored from an old copy or taken for another looks like many deletions,
+//! and every deleted user would lose their tasks for good.
 
 /// The limits of one comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Guard {
-    /// Users that may always be missing.
+    /// Records that may always be missing.
     pub few: u32,
-    /// The share of the known users that may be missing.
+    /// The share of the known records that may be missing.
     pub percent: u32,
 }
 
 /// What a comparison found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Missing {
-    /// Users that were known before.
+    /// Records that were known before.
     pub known: u64,
-    /// Users that Keycloak shows.
+    /// Records that the source shows.
     pub shown: u64,
-    /// Known users that it does not show.
+    /// Known records that it does not show.
     pub missing: u64,
 }
 
-/// Why a comparison deleted nobody.
+/// Why a comparison deleted nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{missing} of {known} known users are missing in Keycloak, and no more than {allowed} may be \
-     missing at once: nobody was deleted"
+    "{missing} of {known} known records are missing at their source, and no more than {allowed} may be \
+     missing at once: nothing was deleted"
 )]
 pub struct Alarm {
-    /// Known users that Keycloak does not show.
+    /// Known records that the source does not show.
     pub missing: u64,
-    /// Users that were known.
+    /// Records that were known.
     pub known: u64,
     /// How many may be missing.
     pub allowed: u64,
@@ -56,7 +56,7 @@ impl Guard {
         })
     }
 
-    /// A realm that shows nobody at all is never believed.
+    /// A source that shows nothing at all is never believed.
     fn allowed(self, found: Missing) -> u64 {
         if found.shown == 0 {
             return 0;
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_at_all_is_never_believed() {
+    fn nothing_at_all_is_never_believed() {
         let alarm = GUARD.check(found(3, 3), 0).unwrap_err();
         assert_eq!(alarm.allowed, 0);
     }
@@ -112,8 +112,8 @@ mod tests {
         let alarm = GUARD.check(found(40, 30), 0).unwrap_err();
         assert_eq!(
             alarm.to_string(),
-            "30 of 40 known users are missing in Keycloak, and no more than 5 may be missing at once: \
-             nobody was deleted"
+            "30 of 40 known records are missing at their source, and no more than 5 may be missing at \
+             once: nothing was deleted"
         );
     }
 }
