@@ -37,7 +37,7 @@ async fn whoever_is_no_administrator_sees_and_changes_nothing() -> Result<()> {
         assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{path}");
     }
     assert_eq!(desk.state(parked).await?, "parked");
-    desk.finance.finish().await
+    desk.service.finish().await
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn a_command_without_the_token_of_the_session_changes_nothing() -> Result<
     }
     assert_eq!(desk.state(parked).await?, "parked");
     assert_eq!(desk.audit().await?, []);
-    desk.finance.finish().await
+    desk.service.finish().await
 }
 
 #[tokio::test]
@@ -72,5 +72,5 @@ async fn what_does_not_exist_is_not_found() -> Result<()> {
         .command(&format!("/parked/{}/retry", id()), &[])
         .await?;
     assert_eq!(answer.status(), StatusCode::CONFLICT);
-    desk.finance.finish().await
+    desk.service.finish().await
 }

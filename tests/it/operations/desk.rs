@@ -1,24 +1,103 @@
-//! A finance-service with somebody who is logged in and looks at its operations pages.
+//! A service with somebody who is logged in and looks at its operations pages.
+
+use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result, ensure};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use chrono::TimeDelta;
-use contracts::{identity::Role, tasks::TaskAssigned, topology::FINANCE_TASKS};
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::{
+    Message,
+    identity::Role,
+    tasks::TaskAssigned,
+    topology::{ConsumerQueue, FINANCE_TASKS, dead_queue},
+};
+use lapin::{
+    BasicProperties,
+    types::{AMQPValue, FieldTable},
+};
 use platform::sources::Clock as _;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::{
+    broker::TestBroker,
     builders::{assigned, id},
+    database::TestDatabase,
     finance::Finance,
     http,
+    tasks::Board,
     waiting::{eventually, until},
 };
 
-/// The service, and the session that requests come from.
-pub(super) struct Desk {
-    pub(super) finance: Finance,
+/// A service that has operations pages.
+pub(super) trait Operated: Send + Sync {
+    /// The path that these begin with.
+    const BASE: &'static str;
+
+    /// The cookie of its sessions.
+    const COOKIE: &'static str;
+
+    /// Where its pages are.
+    fn pages(&self) -> SocketAddr;
+
+    /// Its own database.
+    fn database(&self) -> &TestDatabase;
+
+    /// The broker it reads from.
+    fn broker(&self) -> &TestBroker;
+
+    /// What its clock shows.
+    fn now(&self) -> DateTime<Utc>;
+}
+
+impl Operated for Finance {
+    const BASE: &'static str = "/finance/operations";
+    const COOKIE: &'static str = "finance_session";
+
+    fn pages(&self) -> SocketAddr {
+        self.listeners().pages.address
+    }
+
+    fn database(&self) -> &TestDatabase {
+        &self.database
+    }
+
+    fn broker(&self) -> &TestBroker {
+        &self.broker
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+}
+
+impl Operated for Board {
+    const BASE: &'static str = "/operations";
+    const COOKIE: &'static str = "tasks_session";
+
+    fn pages(&self) -> SocketAddr {
+        self.listeners.pages.address
+    }
+
+    fn database(&self) -> &TestDatabase {
+        &self.database
+    }
+
+    fn broker(&self) -> &TestBroker {
+        &self.broker
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+}
+
+/// The service, finance-service unless said otherwise, and the session that requests come from.
+pub(super) struct Desk<S = Finance> {
+    pub(super) service: S,
+    /// Who sits at it.
+    pub(super) person: Uuid,
     cookie: String,
     csrf: String,
 }
@@ -31,10 +110,53 @@ impl Desk {
 
     /// Somebody with these roles sits at it.
     pub(super) async fn open_as(roles: &[Role]) -> Result<Self> {
-        let finance = Finance::start().await?;
-        let cookie = log_in(&finance, roles).await?;
+        Self::at(Finance::start().await?, roles).await
+    }
+
+    /// Finance parks an assignment that is too far ahead of its clock; answers message and parked id.
+    pub(super) async fn park_early(&self) -> Result<(TaskAssigned, Uuid)> {
+        let before = self.service.parked().await?.len();
+        let mut early = assigned(id(), id(), 0);
+        early.timestamp = self.service.clock.now() + TimeDelta::minutes(6);
+        self.service.broker.publish(&early).await?;
+        self.service.until_parked(before + 1).await?;
+        let newest = "SELECT id FROM parked_message ORDER BY id DESC LIMIT 1";
+        let parked = sqlx::query_scalar(newest)
+            .fetch_one(&self.service.database.owned)
+            .await?;
+        Ok((early, parked))
+    }
+
+    /// The time comes for which early assignments were meant.
+    pub(super) fn let_time_pass(&self) {
+        self.service.clock.advance(TimeDelta::minutes(10));
+    }
+
+    /// Waits until the queue of tasks is empty and everything sent again has left the outbox.
+    pub(super) async fn settled(&self) -> Result<()> {
+        until("everything was sent", || async {
+            Ok(self.service.database.count("outbox", "true").await? == 0
+                && self.service.broker.depth(FINANCE_TASKS.name).await? == 0)
+        })
+        .await?;
+        self.service.idle().await
+    }
+}
+
+impl Desk<Board> {
+    /// An administrator sits at that of tasks-service.
+    pub(super) async fn open_at_tasks() -> Result<Self> {
+        Self::at(Board::start().await?, &[Role::Administrator]).await
+    }
+}
+
+impl<S: Operated> Desk<S> {
+    async fn at(service: S, roles: &[Role]) -> Result<Self> {
+        let person = id();
+        let cookie = log_in(&service, person, roles).await?;
         let mut desk = Self {
-            finance,
+            service,
+            person,
             cookie,
             csrf: String::new(),
         };
@@ -48,14 +170,11 @@ impl Desk {
         Ok(desk)
     }
 
-    /// A request to one of the pages; `path` follows `/finance/operations`.
+    /// A request to one of the pages; `path` follows that of the overview.
     pub(super) fn ask(&self, method: Method, path: &str) -> Result<RequestBuilder> {
-        let url = format!(
-            "http://{}/finance/operations{path}",
-            self.finance.listeners().pages.address
-        );
+        let url = format!("http://{}{}{path}", self.service.pages(), S::BASE);
         let request = http::client()?.request(method, url);
-        Ok(request.header("cookie", format!("finance_session={}", self.cookie)))
+        Ok(request.header("cookie", format!("{}={}", S::COOKIE, self.cookie)))
     }
 
     /// What a page says as data.
@@ -102,33 +221,52 @@ impl Desk {
         Ok(serde_json::from_str(&text)?)
     }
 
-    /// Finance parks an assignment that is too far ahead of its clock; answers message and parked id.
-    pub(super) async fn park_early(&self) -> Result<(TaskAssigned, Uuid)> {
-        let before = self.finance.parked().await?.len();
-        let mut early = assigned(id(), id(), 0);
-        early.timestamp = self.finance.clock.now() + TimeDelta::minutes(6);
-        self.finance.broker.publish(&early).await?;
-        self.finance.until_parked(before + 1).await?;
-        let newest = "SELECT id FROM parked_message ORDER BY id DESC LIMIT 1";
-        let parked = sqlx::query_scalar(newest)
-            .fetch_one(&self.finance.database.owned)
-            .await?;
-        Ok((early, parked))
+    /// Puts a message where the broker puts those of `queue` that it gave up on.
+    pub(super) async fn give_up_on<M: Message + Sync>(
+        &self,
+        queue: ConsumerQueue,
+        message_id: Uuid,
+        message: &M,
+    ) -> Result<()> {
+        let mut headers = FieldTable::default();
+        let key = AMQPValue::LongString(M::KEY.into());
+        headers.insert("origin-routing-key".into(), key);
+        let properties = properties(message_id).with_headers(headers);
+        let (dead, body) = (dead_queue(queue.name), serde_json::to_vec(message)?);
+        let broker = self.service.broker();
+        broker
+            .publish_to_queue_as(queue.consumer, &dead, properties, &body)
+            .await
     }
 
-    /// The time comes for which early assignments were meant.
-    pub(super) fn let_time_pass(&self) {
-        self.finance.clock.advance(TimeDelta::minutes(10));
-    }
-
-    /// Waits until the queue of tasks is empty and everything sent again has left the outbox.
-    pub(super) async fn settled(&self) -> Result<()> {
-        until("everything was sent", || async {
-            Ok(self.finance.database.count("outbox", "true").await? == 0
-                && self.finance.broker.depth(FINANCE_TASKS.name).await? == 0)
+    /// The parked message that satisfies `condition`, as soon as there is one.
+    pub(super) async fn until_parked(&self, condition: &str) -> Result<Uuid> {
+        let database = self.service.database();
+        until("the message is parked", || async {
+            Ok(database.count("parked_message", condition).await? == 1)
         })
         .await?;
-        self.finance.idle().await
+        self.only_parked(condition).await
+    }
+
+    /// The parked message that satisfies `condition`.
+    pub(super) async fn only_parked(&self, condition: &str) -> Result<Uuid> {
+        let sql = format!("SELECT id FROM parked_message WHERE {condition}");
+        Ok(sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+            .fetch_one(&self.service.database().owned)
+            .await?)
+    }
+
+    /// The page of the cause for which so many messages wait.
+    pub(super) async fn cause_of(&self, messages: i64) -> Result<String> {
+        let overview = self.read("").await?;
+        let causes = overview["parked"].as_array().context("causes")?;
+        let cause = causes
+            .iter()
+            .find(|cause| cause["messages"] == json!(messages))
+            .context("the group")?;
+        let cause_id = cause["cause_id"].as_str().context("its id")?;
+        Ok(format!("/causes/{cause_id}"))
     }
 
     /// One field of a parked message.
@@ -136,8 +274,22 @@ impl Desk {
         let sql = "SELECT state FROM parked_message WHERE id = $1";
         Ok(sqlx::query_scalar(sql)
             .bind(parked)
-            .fetch_one(&self.finance.database.owned)
+            .fetch_one(&self.service.database().owned)
             .await?)
+    }
+
+    /// Demands that the log shows one command so far, of whoever sits here, with these `fields`.
+    pub(super) async fn noted(&self, fields: Value) -> Result<()> {
+        let log = self.read("/audit").await?;
+        let commands = log["commands"].as_array().context("the log")?;
+        ensure!(commands.len() == 1, "{commands:?}");
+        let command = &commands[0];
+        ensure!(command["actor"] == json!(self.person), "{command}");
+        ensure!(command["actor_name"] == json!("Ann Archer"), "{command}");
+        for (name, expected) in fields.as_object().context("fields")? {
+            ensure!(command[name] == *expected, "{name} of {command}");
+        }
+        Ok(())
     }
 
     /// What the audit says, oldest first: action, reason, before and after.
@@ -145,7 +297,7 @@ impl Desk {
         let sql =
             "SELECT action, reason, before::text, after::text FROM operations_audit ORDER BY id";
         let rows: Vec<(String, String, String, String)> = sqlx::query_as(sql)
-            .fetch_all(&self.finance.database.owned)
+            .fetch_all(&self.service.database().owned)
             .await?;
         rows.into_iter()
             .map(|(action, reason, before, after)| {
@@ -159,9 +311,14 @@ impl Desk {
     }
 }
 
+/// Properties of a message that has an id and nothing else.
+pub(super) fn properties(message_id: Uuid) -> BasicProperties {
+    BasicProperties::default().with_message_id(message_id.to_string().into())
+}
+
 /// Writes a session as the login does, and answers its cookie; nobody asks the issuer while it is young.
-async fn log_in(finance: &Finance, roles: &[Role]) -> Result<String> {
-    let (user, secret) = (id(), [id().into_bytes(), id().into_bytes()].concat());
+async fn log_in(service: &impl Operated, user: Uuid, roles: &[Role]) -> Result<String> {
+    let secret = [id().into_bytes(), id().into_bytes()].concat();
     let roles: Vec<String> = roles.iter().map(ToString::to_string).collect();
     let person = json!({
         "user_id": user, "username": "ann", "email": null, "first_name": "Ann",
@@ -174,8 +331,8 @@ async fn log_in(finance: &Finance, roles: &[Role]) -> Result<String> {
         .bind(&secret)
         .bind(user)
         .bind(person.to_string())
-        .bind(finance.clock.now())
-        .execute(&finance.database.owned)
+        .bind(service.now())
+        .execute(&service.database().owned)
         .await?;
     Ok(BASE64_URL_SAFE_NO_PAD.encode(secret))
 }

@@ -5,3 +5,4 @@ mod desk;
 mod moving_on;
 mod overview;
 mod refused;
+mod tasks;

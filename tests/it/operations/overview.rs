@@ -43,13 +43,13 @@ async fn every_process_says_how_its_consumers_are() -> Result<()> {
         .context("peers")?;
     let names: Vec<&Value> = peers.iter().map(|peer| &peer["peer"]).collect();
     assert_eq!(names, [&json!("auth"), &json!("tasks")]);
-    desk.finance.finish().await
+    desk.service.finish().await
 }
 
 #[tokio::test]
 async fn the_last_hour_counts_what_was_sent() -> Result<()> {
     let desk = Desk::open().await?;
-    desk.finance
+    desk.service
         .broker
         .publish(&assigned(id(), id(), 0))
         .await?;
@@ -60,7 +60,7 @@ async fn the_last_hour_counts_what_was_sent() -> Result<()> {
     let outbox = desk.read("").await?["outbox"].clone();
     assert_eq!(outbox["waiting"], json!(0));
     assert!(outbox["last_sent_at"].is_string());
-    desk.finance.finish().await
+    desk.service.finish().await
 }
 
 #[tokio::test]
@@ -99,16 +99,16 @@ async fn a_parked_message_is_shown_with_its_headers_and_its_whole_body() -> Resu
             && audit.contains("seen enough")
             && audit.contains("Ann Archer")
     );
-    desk.finance.finish().await
+    desk.service.finish().await
 }
 
 #[tokio::test]
 async fn owed_fetches_say_how_far_a_copy_is_behind() -> Result<()> {
     let desk = Desk::open().await?;
-    desk.finance.peers.go_down();
+    desk.service.peers.go_down();
     let task = id();
-    desk.finance.know_task(task, "Mend the roof");
-    desk.finance
+    desk.service.know_task(task, "Mend the roof");
+    desk.service
         .broker
         .publish(&assigned(task, id(), 0))
         .await?;
@@ -118,10 +118,10 @@ async fn owed_fetches_say_how_far_a_copy_is_behind() -> Result<()> {
     })
     .await?;
     assert!(desk.read("").await?["copies"][1]["oldest_owed"].is_string());
-    desk.finance.peers.come_back();
+    desk.service.peers.come_back();
     // The next attempt is due by the service's clock.
     desk.let_time_pass();
-    desk.finance.until_title(task, "Mend the roof").await?;
+    desk.service.until_title(task, "Mend the roof").await?;
     assert_eq!(desk.read("").await?["copies"][1]["rows"], json!(1));
-    desk.finance.finish().await
+    desk.service.finish().await
 }

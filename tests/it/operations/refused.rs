@@ -3,27 +3,29 @@
 use anyhow::{Context as _, Result};
 use reqwest::StatusCode;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::desk::Desk;
 use crate::support::builders::id;
 
 const UNROUTED: &str = "finance.unrouted";
 
-/// Gives up a message as the relay does, at `position`.
-async fn bury(desk: &Desk, position: i64) -> Result<()> {
+/// Gives up a message as the relay does, at `position`; answers its id.
+async fn bury(desk: &Desk, position: i64) -> Result<Uuid> {
+    let message_id = id();
     let sql = "INSERT INTO outbox_dead (position, message_id, exchange, routing_key, entity_id, \
                schema_version, occurred_at, body, attempts, last_error, died_at) \
                VALUES ($1, $2, $3, 'finance.test.happened', $4, 1, now(), '{\"n\":7}', 20, 'it was returned', now())";
     sqlx::query(sql)
         .bind(position)
-        .bind(id())
+        .bind(message_id)
         .bind(contracts::topology::entrance(
             contracts::topology::Publisher::Finance,
         ))
         .bind(id())
-        .execute(&desk.finance.database.owned)
+        .execute(&desk.service.database.owned)
         .await?;
-    Ok(())
+    Ok(message_id)
 }
 
 #[tokio::test]
@@ -38,12 +40,12 @@ async fn a_refused_message_is_sent_as_if_it_were_new() -> Result<()> {
             .contains("finance.test.happened")
     );
     desk.done("/refused/1/retry", &[]).await?;
-    let message = desk.finance.next_from(UNROUTED).await?;
+    let message = desk.service.next_from(UNROUTED).await?;
     assert_eq!(message.data, b"{\"n\":7}");
     let again = desk.command("/refused/1/retry", &[]).await?;
     assert_eq!(again.status(), StatusCode::CONFLICT);
     assert_eq!(desk.audit().await?[0].0, "retry_dead");
-    desk.finance.finish().await
+    desk.service.finish().await
 }
 
 #[tokio::test]
@@ -54,7 +56,7 @@ async fn a_discarded_message_is_kept_whole_in_the_audit() -> Result<()> {
     let refused = desk.command(path, &[("reason", "")]).await?;
     assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
     desk.done(path, &[("reason", "nobody reads it")]).await?;
-    assert_eq!(desk.finance.database.count("outbox_dead", "true").await?, 0);
+    assert_eq!(desk.service.database.count("outbox_dead", "true").await?, 0);
     let audit = desk.audit().await?;
     let (action, reason, before, _) = audit.first().context("the command is noted")?;
     assert_eq!(
@@ -62,5 +64,5 @@ async fn a_discarded_message_is_kept_whole_in_the_audit() -> Result<()> {
         ("discard_dead", "nobody reads it")
     );
     assert_eq!(before["messages"][0]["body"], json!("{\"n\":7}"));
-    desk.finance.finish().await
+    desk.service.finish().await
 }

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
+    finance::TaskPriced,
     identity::{Role, User},
     tasks::{TaskAssigned, TaskChanged, TaskCompleted},
 };
@@ -56,6 +57,17 @@ pub(crate) fn task_changed() -> TaskChanged {
     TaskChanged {
         task_uuid: id(),
         timestamp: noon(),
+    }
+}
+
+/// Finance drew a price of `task_uuid`, `seconds` after [`noon`].
+pub(crate) fn priced(task_uuid: Uuid, seconds: i64) -> TaskPriced {
+    TaskPriced {
+        task_uuid,
+        fee_cents: 1_234,
+        reward_cents: 3_456,
+        currency: "USD".to_owned(),
+        timestamp: noon() + TimeDelta::seconds(seconds),
     }
 }
 
