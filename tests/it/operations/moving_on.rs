@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use contracts::{Message as _, tasks::TaskAssigned, topology::FINANCE_TASKS};
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -224,6 +224,42 @@ async fn a_cause_is_retried_as_a_whole_and_others_are_left() -> Result<()> {
         desk.service.until_movements(message.assigned_to, 1).await?;
     }
     assert_eq!(desk.read("").await?["parked_messages"], json!(1));
+    desk.service.finish().await
+}
+
+#[tokio::test]
+async fn a_cause_is_discarded_as_a_whole_with_a_reason_and_others_are_left() -> Result<()> {
+    let desk = Desk::open().await?;
+    let early = [desk.park_early().await?, desk.park_early().await?];
+    let other = park_unknown(&desk).await?;
+    let cause = desk.cause_of(2).await?;
+    let path = format!("{cause}/discard");
+    let refused = desk.command(&path, &[("reason", " ")]).await?;
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(desk.read("").await?["parked_messages"], json!(3));
+
+    let reason = [("reason", " tests of tomorrow ")];
+    let done = desk.done(&path, &reason).await?;
+    assert_eq!(done, json!({"messages": 2, "left": 0}));
+    for (_, parked) in &early {
+        assert_eq!(desk.state(*parked).await?, "discarded");
+    }
+    assert_eq!(desk.state(other).await?, "parked");
+    let again = desk.command(&path, &reason).await?;
+    assert_eq!(again.status(), StatusCode::CONFLICT);
+    let gone = desk.ask(Method::GET, &cause)?.send().await?;
+    assert_eq!(gone.status(), StatusCode::NOT_FOUND);
+    desk.noted(json!({
+        "action": "discard", "subject": "parked messages of one cause", "records": 2,
+        "reason": "tests of tomorrow", "before": {"state": "parked"}, "after": {"state": "discarded"},
+    }))
+    .await?;
+
+    desk.let_time_pass();
+    desk.settled().await?;
+    for (message, _) in early {
+        assert_eq!(desk.service.movements(message.assigned_to).await?, []);
+    }
     desk.service.finish().await
 }
 

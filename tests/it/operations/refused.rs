@@ -49,6 +49,41 @@ async fn a_refused_message_is_sent_as_if_it_were_new() -> Result<()> {
 }
 
 #[tokio::test]
+async fn all_refused_messages_are_sent_at_once_each_once() -> Result<()> {
+    let desk = Desk::open().await?;
+    let mut refused = Vec::new();
+    for position in 1..=3 {
+        refused.push(bury(&desk, position).await?.to_string());
+    }
+    let done = desk.done("/refused/retry", &[]).await?;
+    assert_eq!(done, json!({"messages": 3, "left": 0}));
+    assert_eq!(desk.service.database.count("outbox_dead", "true").await?, 0);
+    let mut sent = Vec::new();
+    for _ in &refused {
+        let message = desk.service.next_from(UNROUTED).await?;
+        let message_id = message.properties.message_id().as_ref();
+        sent.push(message_id.context("it has an id")?.as_str().to_owned());
+    }
+    // They tell of different records, so the relay owes nobody their order.
+    sent.sort_unstable();
+    refused.sort_unstable();
+    assert_eq!(sent, refused);
+
+    let again = desk.command("/refused/retry", &[]).await?;
+    assert_eq!(again.status(), StatusCode::CONFLICT);
+    desk.noted(json!({
+        "action": "retry_dead", "subject": "messages that the broker refused", "records": 3,
+        "reason": "", "after": {"state": "in the outbox"},
+    }))
+    .await?;
+    let audit = desk.audit().await?;
+    let (_, _, before, _) = audit.first().context("the command is noted")?;
+    let kept = before["messages"].as_array().context("they are kept")?;
+    assert_eq!(kept.len(), 3);
+    desk.service.finish().await
+}
+
+#[tokio::test]
 async fn a_discarded_message_is_kept_whole_in_the_audit() -> Result<()> {
     let desk = Desk::open().await?;
     bury(&desk, 5).await?;
