@@ -4,5 +4,6 @@ mod access;
 mod desk;
 mod moving_on;
 mod overview;
+mod paused;
 mod refused;
 mod tasks;
