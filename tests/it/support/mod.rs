@@ -1,6 +1,7 @@
 //! What the tests share: the repository's files, servers, builders and waiting.
 
 pub(crate) mod books;
+pub(crate) mod bridge;
 pub(crate) mod broker;
 pub(crate) mod browser;
 pub(crate) mod builders;

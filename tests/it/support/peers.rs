@@ -35,13 +35,14 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-use super::{issuer::PlayedIssuer, load::Load};
+use super::{bridge::PlayedBridge, issuer::PlayedIssuer, load::Load};
 
 /// Both peers and the issuer behind one address; clones share what they know.
 #[derive(Debug, Clone)]
 pub(crate) struct Peers {
     address: SocketAddr,
     issuer: PlayedIssuer,
+    bridge: PlayedBridge,
     shared: Arc<Shared>,
 }
 
@@ -62,6 +63,7 @@ impl Peers {
         let peers = Self {
             address: listener.local_addr()?,
             issuer: PlayedIssuer::default(),
+            bridge: PlayedBridge::default(),
             shared: Arc::default(),
         };
         let rest = Routes::new()
@@ -71,6 +73,7 @@ impl Peers {
             .route("/messages/sent/ids", get(sent_ids))
             .route("/users/batch-get", post(users))
             .route("/users", get(all_users))
+            .merge(peers.bridge.routes())
             .layer(middleware::from_fn_with_state(peers.clone(), admit));
         let router = rest.with_state(peers.clone()).merge(peers.issuer.routes());
         platform::http::serve(lifecycle, "peers", listener, router)?;
@@ -91,6 +94,11 @@ impl Peers {
     pub(crate) fn issue_tokens_for(&self, seconds: u32) {
         let token = json!({"access_token": "it", "token_type": "Bearer", "expires_in": seconds});
         self.issuer.answer(StatusCode::OK, token);
+    }
+
+    /// The operations of the auth bridge, which it has once somebody plays them.
+    pub(crate) fn bridge(&self) -> &PlayedBridge {
+        &self.bridge
     }
 
     /// From now on the task board knows `task`.
