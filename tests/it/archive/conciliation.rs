@@ -51,13 +51,6 @@ fn conciliate(hours: Hours) -> Maintenance {
     })
 }
 
-/// Takes the next message out of Finance's queue as if it had been lost there, and answers its id.
-async fn lose_one(finance: &Finance) -> Result<Uuid> {
-    let lost = finance.next_from(FINANCE_TASKS.name).await?;
-    let id = lost.properties.message_id().as_ref();
-    Ok(id.context("a message has an id")?.as_str().parse()?)
-}
-
 #[tokio::test]
 async fn what_was_sent_is_what_was_applied_ignored_and_parked() -> Result<()> {
     let finance = Finance::start().await?;
@@ -99,7 +92,7 @@ async fn a_message_that_was_lost_is_named_and_one_command_applies_it() -> Result
     for seconds in 0..5 {
         sent.push(sender.send(&assigned(id(), performer, seconds)).await?);
     }
-    let lost = lose_one(&finance).await?;
+    let lost = finance.broker.lose_one(FINANCE_TASKS.name).await?;
     finance.resume().await?;
     finance.until_movements(performer, 4).await?;
 
@@ -146,7 +139,7 @@ async fn the_service_finds_by_itself_what_a_settled_hour_lacks() -> Result<()> {
     for seconds in 0..2 {
         sender.send(&assigned(id(), performer, seconds)).await?;
     }
-    lose_one(&finance).await?;
+    finance.broker.lose_one(FINANCE_TASKS.name).await?;
     finance.resume().await?;
     finance.until_movements(performer, 1).await?;
     finance.stop().await;
@@ -233,7 +226,7 @@ async fn missing_messages_are_an_alarm_once_and_only_when_they_stay_missing() ->
     let sender = Sender::start(&finance.broker, &finance.clock).await?;
     finance.stop().await;
     sender.send(&assigned(id(), id(), 0)).await?;
-    lose_one(&finance).await?;
+    finance.broker.lose_one(FINANCE_TASKS.name).await?;
     let mut alarms = Vec::new();
     for minutes in [0, 61, 61] {
         finance.clock.advance(TimeDelta::minutes(minutes));

@@ -1,5 +1,6 @@
 //! The archives of all messages, replaying them, and the proof that nothing was lost.
 
+mod board;
 mod conciliation;
 mod reader;
 mod replay;

@@ -23,7 +23,7 @@ use crate::support::{
 };
 
 /// Everything that is kept.
-fn options() -> ReplayOptions {
+pub(super) fn options() -> ReplayOptions {
     ReplayOptions {
         source: Source::Archive,
         from: From::First,

@@ -1,4 +1,4 @@
-//! The sending half of the task board: its outbox, its relay and its log, without its rules.
+//! The sending half of a service: its outbox, its relay and its log, without its rules.
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,7 +26,7 @@ use crate::support::{broker::TestBroker, database::TestDatabase, waiting::until}
 /// The most ids of one page; small, so that a handful of messages needs several.
 const PAGE: u32 = 2;
 
-/// Sends messages as the task board does.
+/// Sends messages as a service does, the task board unless said otherwise.
 #[derive(Debug)]
 pub(super) struct Sender {
     pub(super) database: TestDatabase,
@@ -38,8 +38,17 @@ pub(super) struct Sender {
 impl Sender {
     /// Relays to `broker`; ids are of the time that `clock` shows.
     pub(super) async fn start(broker: &TestBroker, clock: &ManualClock) -> Result<Self> {
-        let sender = Self::idle(clock).await?;
-        let broker = broker.of(Publisher::Tasks, &sender.sources)?;
+        Self::start_as(Publisher::Tasks, broker, clock).await
+    }
+
+    /// The same for any service.
+    pub(super) async fn start_as(
+        service: Publisher,
+        broker: &TestBroker,
+        clock: &ManualClock,
+    ) -> Result<Self> {
+        let sender = Self::idle_as(service, clock).await?;
+        let broker = broker.of(service, &sender.sources)?;
         let config = sender.database.config();
         let signal = OutboxSignal::new();
         let (lifecycle, sources) = (&sender.lifecycle, &sender.sources);
@@ -49,7 +58,11 @@ impl Sender {
 
     /// Writes messages and relays none.
     pub(super) async fn idle(clock: &ManualClock) -> Result<Self> {
-        let database = TestDatabase::create(Database::Tasks).await?;
+        Self::idle_as(Publisher::Tasks, clock).await
+    }
+
+    async fn idle_as(service: Publisher, clock: &ManualClock) -> Result<Self> {
+        let database = TestDatabase::create(database_of(service)).await?;
         Ok(Self {
             db: database.connect().await?,
             database,
@@ -106,6 +119,14 @@ impl SentLog for Sender {
         };
         let ids = conciliation::ids(&self.db, page).await;
         ids.map_err(|error| failed(&error))
+    }
+}
+
+fn database_of(service: Publisher) -> Database {
+    match service {
+        Publisher::Auth => Database::Auth,
+        Publisher::Tasks => Database::Tasks,
+        Publisher::Finance => Database::Finance,
     }
 }
 

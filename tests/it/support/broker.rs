@@ -1,6 +1,6 @@
 //! A virtual host of its own for each test, with the whole topology and the rights of the product.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use contracts::{
     Message,
     topology::{self, Publisher},
@@ -204,6 +204,14 @@ impl TestBroker {
             message.acker.ack(BasicAckOptions::default()).await?;
         }
         Ok(taken)
+    }
+
+    /// Takes the next message out of `queue` as if it had been lost there, and answers its id.
+    pub(crate) async fn lose_one(&self, queue: &str) -> Result<Uuid> {
+        let next = || self.take(queue);
+        let lost = eventually(&format!("a message in {queue}"), next).await?;
+        let id = lost.properties.message_id().as_ref();
+        Ok(id.context("a message has an id")?.as_str().parse()?)
     }
 
     /// How many messages wait in `queue`, and how many consumers it has.

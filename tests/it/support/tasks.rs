@@ -1,6 +1,6 @@
 //! tasks-service in the test's own process, on a database and a virtual host of its own.
 
-use std::sync::Arc;
+use std::{process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, Result, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,6 +14,7 @@ use migrations::Database;
 use platform::{
     db,
     lifecycle::Lifecycle,
+    maintenance::Maintenance,
     outbox::OutboxSignal,
     signal::Signal,
     sources::{ManualClock, Sources},
@@ -30,6 +31,7 @@ use tasks_service::{
         person::{Authority, Caller},
         text::{Content, Typed},
     },
+    maintenance,
     service::{self, Listeners},
 };
 use uuid::Uuid;
@@ -51,6 +53,7 @@ pub(crate) struct Board {
     pub(crate) peers: Peers,
     pub(crate) clock: ManualClock,
     pub(crate) listeners: Listeners,
+    config: Config,
     app: App,
     lifecycle: Lifecycle,
     /// Stops after the service, so that its last calls are answered.
@@ -109,17 +112,36 @@ impl Board {
             performers: Performers::default(),
         };
         let lifecycle = Lifecycle::new();
-        let listeners = service::start(config, sources, &lifecycle).await?;
+        let listeners = service::start(config.clone(), sources, &lifecycle).await?;
         Ok(Self {
             database,
             broker,
             peers,
             clock,
             listeners,
+            config,
             app,
             lifecycle,
             surroundings,
         })
+    }
+
+    /// Stops the service in the middle of whatever it does, with what it holds unacknowledged.
+    pub(crate) async fn stop(&self) {
+        self.lifecycle.stop_and_wait().await;
+    }
+
+    /// Starts the service again.
+    pub(crate) async fn resume(&mut self) -> Result<()> {
+        self.lifecycle = Lifecycle::new();
+        let (config, sources) = (self.config.clone(), self.app.sources.clone());
+        self.listeners = service::start(config, sources, &self.lifecycle).await?;
+        Ok(())
+    }
+
+    /// Does by hand what `command` says, beside the running service.
+    pub(crate) async fn maintain(&self, command: Maintenance) -> Result<ExitCode> {
+        maintenance::execute(&self.config, self.app.sources.clone(), command).await
     }
 
     /// Somebody with these roles comes to life, and the board has heard of them.
