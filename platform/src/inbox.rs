@@ -1,4 +1,4 @@
-//! Which message was already applied by which queue (DESIGN.md section 8).
+//! Which message was already handled by which queue (DESIGN.md section 8).
 //!
 //! Rows are written in the transaction of the effect, so a message that comes again changes nothing.
 
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How long a row is kept: longer than any message can be on its way.
-const KEPT: Duration = Duration::from_hours(14 * 24);
+pub(crate) const KEPT: Duration = Duration::from_hours(14 * 24);
 
 /// The table.
 pub const TABLE: &str = "inbox";

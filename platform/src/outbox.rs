@@ -132,7 +132,15 @@ pub struct Backlog {
     pub dead: i64,
 }
 
-/// Counts what waits; it reads the whole table, so ask seldom.
+/// SQL that tells messages to everybody, which readers are asked to account for, from copies for one queue.
+pub(crate) fn is_for_everybody_sql() -> String {
+    format!(
+        "exchange = split_part(routing_key, '.', 1) || '{}'",
+        topology::ENTRANCE_SUFFIX
+    )
+}
+
+/// Counts what waits. It reads the whole table, which is large only while the broker is away.
 ///
 /// # Errors
 /// Those of the database.

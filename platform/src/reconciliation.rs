@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     backoff::Backoff,
+    db::within,
     errors::explain,
     fetch::{self, FetchError, Owed},
     lifecycle::Lifecycle,
@@ -24,6 +25,9 @@ use crate::{
 
 /// The shortest and the longest pause after a comparison that failed.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+
+/// How long one step may take at the own database.
+const STEP_LIMIT: Duration = Duration::from_secs(30);
 
 /// The pause between two pages, so that fetches find room beside a comparison: 10,000 records a second.
 const BETWEEN_PAGES: Duration = Duration::from_millis(50);
@@ -171,12 +175,18 @@ pub fn spawn<C: Cache>(
             let outcome = reconcile(&db, &sources, &cache, config.guard(), 0).await;
             fetches.wake();
             tell(C::KIND, &outcome);
-            let pause = match outcome {
-                Ok(_) => config.pause(),
-                Err(ReconcileError::MassDeletion(_)) => config.pause().min(AFTER_ALARM),
-                Err(_) => backoff.next_pause(),
-            };
-            sleep(pause).await;
+            if let Err(ReconcileError::Source(_) | ReconcileError::Database(_)) = outcome {
+                sleep(backoff.next_pause()).await;
+                continue;
+            }
+            backoff.reset();
+            let pause = config.pause();
+            sleep(if outcome.is_ok() {
+                pause
+            } else {
+                pause.min(AFTER_ALARM)
+            })
+            .await;
         }
     };
     lifecycle.spawn("reconciliation", async move {
@@ -196,14 +206,14 @@ pub async fn reconcile<C: Cache>(
     accepted: u64,
 ) -> Result<Reconciliation, ReconcileError> {
     // Read first: what is created while the pages are read is then not taken for missing.
-    let living = cache.living(db).await?;
+    let living = within(STEP_LIMIT, cache.living(db)).await?;
     let known = living.len();
     let mut unseen = living;
     let mut found = Reconciliation::default();
     let mut after = None;
     loop {
         let page = cache.page(after).await?;
-        let differences = cache.differences(db, &page.records).await?;
+        let differences = within(STEP_LIMIT, cache.differences(db, &page.records)).await?;
         note::<C>(db, sources, &differences).await?;
         found.seen += page.records.len();
         found.different += differences.len();
@@ -234,9 +244,12 @@ async fn note<C: Cache>(
     sources: &Sources,
     owed: &[Owed],
 ) -> Result<(), DbErr> {
-    let txn = db.begin().await?;
-    fetch::note(&txn, C::KIND, owed, sources.now()).await?;
-    txn.commit().await
+    let noting = async {
+        let txn = db.begin().await?;
+        fetch::note(&txn, C::KIND, owed, sources.now()).await?;
+        txn.commit().await
+    };
+    within(STEP_LIMIT, noting).await
 }
 
 /// Tells the log how a comparison ended, and the metrics of an alarm until a comparison takes it back.

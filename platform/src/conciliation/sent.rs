@@ -1,22 +1,17 @@
 //! What this service sent: the log that the relay keeps, counted by hour and key.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
-use contracts::{
-    messages::{SentCount, SentIds},
-    topology::ENTRANCE_SUFFIX,
-};
+use contracts::messages::{SentCount, SentIds};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement, Value};
 use uuid::Uuid;
 
 use super::hours::{DIGEST_SQL, HOUR_SQL, Span, digest};
-use crate::prune::Kept;
+use crate::{inbox, outbox::is_for_everybody_sql, prune::Kept};
 
-/// As long as the inbox of a reader, which is compared with it. An hour is a range of ids.
+/// As long as the inbox of a reader, which is compared with it.
 pub(crate) const KEPT: Kept = Kept {
     table: "sent_message",
-    time: Duration::from_hours(14 * 24),
+    time: inbox::KEPT,
     sql: "DELETE FROM sent_message WHERE ctid = ANY(ARRAY(SELECT ctid FROM sent_message \
           WHERE message_id < (lpad(to_hex((extract(epoch FROM $1::timestamptz) * 1000)::bigint), 12, '0') \
           || repeat('0', 20))::uuid LIMIT $2))",
@@ -43,13 +38,14 @@ pub async fn counts(db: &impl ConnectionTrait, span: Span) -> Result<Vec<SentCou
          (SELECT message_id, routing_key, exchange FROM outbox \
          UNION ALL SELECT message_id, routing_key, exchange FROM outbox_dead) AS unsent \
          WHERE message_id >= $1 AND message_id < $2 \
-         AND exchange = split_part(routing_key, '.', 1) || $3 GROUP BY 1, 2) \
+         AND {} GROUP BY 1, 2) \
          SELECT hour, routing_key, coalesce(sent, 0) AS sent, coalesce(waiting, 0) AS waiting, \
          coalesce(digest, '') AS digest FROM sent FULL JOIN late USING (hour, routing_key) \
-         ORDER BY hour, routing_key"
+         ORDER BY hour, routing_key",
+        is_for_everybody_sql()
     );
     let (first, past) = span.ids();
-    let values: [Value; 3] = [first.into(), past.into(), ENTRANCE_SUFFIX.into()];
+    let values: [Value; 2] = [first.into(), past.into()];
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
     let rows = Row::find_by_statement(statement).all(db).await?;
     let count = |row: Row| SentCount {

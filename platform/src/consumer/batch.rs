@@ -1,10 +1,10 @@
 //! Applies a batch: one transaction with inbox, effects and parked messages; poison goes to retry.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc};
 
-use contracts::topology::{ConsumerQueue, queues_exchange, retry_queue};
+use contracts::topology::ConsumerQueue;
 use sea_orm::{DatabaseTransaction, TransactionTrait};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -12,8 +12,9 @@ use super::{
     BatchHandler, ConsumerContext, HandlerError, Incoming,
     bisect::{Apply, Attempt, bisect},
     fate::{Fate, Parking},
+    handover::{HandOver, HandedOver, Retry},
     patience::{Patience, in_time},
-    retry::{NextStep, properties_of_retry},
+    retry::NextStep,
     seen::{Outcome, count, span, transaction_took},
     worker::{Interrupted, Process},
 };
@@ -21,12 +22,7 @@ use crate::{
     errors::explain,
     inbox::{self, Seen},
     parked::{self, NewParked, ParkKind},
-    rabbit::{ConfirmedPublisher, LinkError, Outgoing},
 };
-
-/// How long the broker may take the copies of failed messages. It may block publishers for hours, and
-/// consuming, which takes load off it, has to go on.
-const HAND_OVER_LIMIT: Duration = Duration::from_secs(30);
 
 /// Applies batches of one queue.
 #[derive(Debug)]
@@ -35,10 +31,7 @@ pub(super) struct MessageProcessor<H> {
     handler: Arc<H>,
     stopping: CancellationToken,
     known: Known,
-    /// Opened when the first message has to be retried.
-    publisher: Option<ConfirmedPublisher>,
-    /// Whether the broker has blocked publishers for longer than anybody waits.
-    is_blocked: bool,
+    hand_over: HandOver,
 }
 
 /// What is done with messages that the inbox knows already.
@@ -69,12 +62,16 @@ impl<H: BatchHandler> Process for MessageProcessor<H> {
                 "a message failed"
             );
             match NextStep::after(message.attempt) {
-                NextStep::RetryAfter(delay_ms) => retries.push((message, delay_ms, reason)),
+                NextStep::RetryAfter(delay_ms) => retries.push(Retry {
+                    message,
+                    delay_ms,
+                    reason,
+                }),
                 NextStep::Park => exhausted.push((message, ParkKind::Failed, reason)),
             }
         }
         self.park_exhausted(&exhausted).await?;
-        self.send_to_retry(&retries).await
+        self.try_later(retries).await
     }
 }
 
@@ -109,12 +106,11 @@ impl<H: BatchHandler> MessageProcessor<H> {
         stopping: CancellationToken,
     ) -> Self {
         Self {
+            hand_over: HandOver::new(context.broker.clone(), handler.queue()),
             context,
             handler,
             stopping,
             known: Known::LeaveOut,
-            publisher: None,
-            is_blocked: false,
         }
     }
 
@@ -284,73 +280,25 @@ impl<H: BatchHandler> MessageProcessor<H> {
         Ok(fate)
     }
 
-    /// Publishes copies to the retry queues. Only when the broker has them may the originals be
-    /// acknowledged; a crash in between makes a duplicate, which the inbox recognises. When the broker
-    /// blocks publishers they are parked, for a person to send again.
-    async fn send_to_retry(
-        &mut self,
-        retries: &[(&Incoming, i64, String)],
-    ) -> Result<(), Interrupted> {
+    /// Hands messages over to be tried later; when the broker takes none they are parked, for a person to
+    /// send again. Either way the originals may be acknowledged.
+    async fn try_later(&mut self, retries: Vec<Retry<'_>>) -> Result<(), Interrupted> {
         if retries.is_empty() {
             return Ok(());
         }
-        self.is_blocked &= self.context.broker.publishing().is_blocked();
-        if self.is_blocked {
-            return self.park_uncopied(retries).await;
-        }
-        let queue = self.queue();
-        let now = self.context.sources.now();
-        let exchange = queues_exchange(queue.consumer);
-        let names: Vec<String> = retries
-            .iter()
-            .map(|(_, delay_ms, _)| retry_queue(queue.name, *delay_ms))
-            .collect();
-        let copies = retries
-            .iter()
-            .zip(&names)
-            .map(|((message, _, reason), name)| Outgoing {
-                exchange: &exchange,
-                routing_key: name,
-                properties: properties_of_retry(message, reason, now),
-                body: &message.body,
-            })
-            .collect();
-        let publishing = async {
-            let mut publisher = match self.publisher.take() {
-                Some(publisher) => publisher,
-                None => ConfirmedPublisher::open(self.context.broker.publishing()).await?,
-            };
-            let receipt = publisher.publish(copies).await?;
-            Ok::<_, LinkError>((publisher, receipt))
-        };
-        let published = timeout(HAND_OVER_LIMIT, publishing);
-        let published = self.stopping.run_until_cancelled(published).await;
-        let Ok(published) = published.ok_or(Interrupted::Stopping)? else {
-            self.is_blocked = self.context.broker.publishing().is_blocked();
-            if !self.is_blocked {
-                return Err(LinkError::Silent.into());
+        let handing_over = self.hand_over.copy(&retries, self.context.sources.now());
+        let outcome = self.stopping.run_until_cancelled(handing_over).await;
+        match outcome.ok_or(Interrupted::Stopping)?? {
+            HandedOver::Yes => Ok(()),
+            HandedOver::Blocked => {
+                let uncopied = retries.into_iter().map(|retry| {
+                    let reason =
+                        format!("{}; the broker took no copy to try it again", retry.reason);
+                    (retry.message, ParkKind::Failed, reason)
+                });
+                self.park_exhausted(&uncopied.collect::<Vec<_>>()).await
             }
-            return self.park_uncopied(retries).await;
-        };
-        let (publisher, receipt) = published?;
-        self.publisher = Some(publisher);
-        if receipt.is_complete() {
-            count(queue.name, Outcome::Retried, retries.len());
-            Ok(())
-        } else {
-            Err(Interrupted::Unavailable("a retry queue".to_owned()))
         }
-    }
-
-    async fn park_uncopied(&self, retries: &[(&Incoming, i64, String)]) -> Result<(), Interrupted> {
-        let exhausted: Vec<Parking<'_>> = retries
-            .iter()
-            .map(|(message, _, reason)| {
-                let reason = format!("{reason}; the broker took no copy to try it again");
-                (*message, ParkKind::Failed, reason)
-            })
-            .collect();
-        self.park_exhausted(&exhausted).await
     }
 }
 

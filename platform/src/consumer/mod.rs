@@ -9,6 +9,7 @@ mod batch;
 mod bisect;
 mod dead;
 mod fate;
+mod handover;
 mod incoming;
 mod intake;
 mod patience;

@@ -12,7 +12,9 @@ use lapin::{
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Broker, BrokerConfig, BrokerConfigError, LinkError, capability::Introduction};
+use super::{
+    Broker, BrokerConfig, BrokerConfigError, LinkError, capability::Introduction, depth::queues_of,
+};
 use crate::lifecycle::Lifecycle;
 
 /// The pause between two looks for a topology that is not there yet.
@@ -210,23 +212,21 @@ fn refused(what: String) -> impl FnOnce(lapin::Error) -> TopologyError {
 /// [`LinkError`] when the broker cannot be asked.
 pub async fn missing(broker: &Broker) -> Result<Vec<String>, LinkError> {
     let service = broker.service();
-    let consumed: Vec<_> = CONSUMER_QUEUES
-        .into_iter()
+    let mut exchanges = vec![
+        service.exchange().to_owned(),
+        topology::entrance(service),
+        topology::unrouted(service),
+    ];
+    let mut queues = queues_of(service);
+    let consumed = CONSUMER_QUEUES.into_iter();
+    let read: Vec<_> = consumed
         .filter(|queue| queue.consumer == service)
+        .map(|queue| topology::archive(queue.source))
         .collect();
-    let unrouted = topology::unrouted(service);
-    let entrance = topology::entrance(service);
-    let mut exchanges = vec![service.exchange().to_owned(), entrance, unrouted.clone()];
-    let mut queues = vec![unrouted];
-    for queue in &consumed {
-        queues.push(topology::archive(queue.source));
+    if !read.is_empty() {
         exchanges.push(topology::queues_exchange(service));
-        queues.push(queue.name.to_owned());
-        queues.push(topology::dead_queue(queue.name));
-        let delays = topology::RETRY_DELAYS_MS.into_iter();
-        queues.extend(delays.map(|delay_ms| topology::retry_queue(queue.name, delay_ms)));
     }
-    exchanges.dedup();
+    queues.extend(read);
     let mut missing = Vec::new();
     for name in exchanges {
         missing.extend(look(broker, Kind::Exchange, &name).await?);

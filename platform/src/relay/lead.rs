@@ -3,13 +3,12 @@
 use std::{future::Future, str::FromStr, time::Duration};
 
 use chrono::{DateTime, Utc};
-use contracts::topology::ENTRANCE_SUFFIX;
-use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use super::{RelayError, gaps::Gaps, rows::Row};
-use crate::{config::Secret, db::SESSION};
+use crate::{config::Secret, db::SESSION, outbox::is_for_everybody_sql};
 
 /// The advisory lock of the process that relays; whoever holds it keeps all others from it. Any
 /// number does that nothing else in the database uses.
@@ -95,7 +94,7 @@ impl Lead {
         let sql = format!(
             "SELECT {COLUMNS} FROM outbox o WHERE o.position > $1 ORDER BY o.position LIMIT $2"
         );
-        let query = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        let query = sqlx::query_as(AssertSqlSafe(sql))
             .bind(self.watermark)
             .bind(i64::from(most));
         in_time(query.fetch_all(&mut self.connection)).await
@@ -111,7 +110,7 @@ impl Lead {
              JOIN outbox o ON o.position BETWEEN g.first AND g.last \
              WHERE o.position <= $3 ORDER BY o.position LIMIT $4"
         );
-        let query = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        let query = sqlx::query_as(AssertSqlSafe(sql))
             .bind(firsts)
             .bind(lasts)
             .bind(self.watermark)
@@ -151,12 +150,14 @@ impl Cleaner {
         if positions.is_empty() {
             return Ok(());
         }
-        let sql = "WITH gone AS (DELETE FROM outbox WHERE position = ANY($1) \
-                   RETURNING message_id, routing_key, exchange) \
-                   INSERT INTO sent_message (message_id, routing_key) \
-                   SELECT message_id, routing_key FROM gone \
-                   WHERE exchange = split_part(routing_key, '.', 1) || $2";
-        let query = sqlx::query(sql).bind(positions).bind(ENTRANCE_SUFFIX);
+        let sql = format!(
+            "WITH gone AS (DELETE FROM outbox WHERE position = ANY($1) \
+             RETURNING message_id, routing_key, exchange) \
+             INSERT INTO sent_message (message_id, routing_key) \
+             SELECT message_id, routing_key FROM gone WHERE {}",
+            is_for_everybody_sql()
+        );
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(positions);
         in_time(query.execute(&mut self.connection)).await.map(drop)
     }
 
