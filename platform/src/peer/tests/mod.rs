@@ -18,14 +18,17 @@ type Outcome = Result<Value, PeerError>;
 
 #[tokio::test]
 async fn each_status_is_asked_for_as_often_as_it_makes_sense() {
-    let cases: [(u16, u64, IsExpected); 14] = [
+    let cases: [(u16, u64, IsExpected); 17] = [
         (400, 1, |e| matches!(e, PeerError::Refused { .. })),
         (401, 2, |e| matches!(e, PeerError::Refused { .. })),
         (403, 1, |e| matches!(e, PeerError::Refused { .. })),
         (404, 1, |e| matches!(e, PeerError::NotFound)),
+        (408, 1, |e| matches!(e, PeerError::Refused { .. })),
         (409, 1, |e| matches!(e, PeerError::Refused { .. })),
         (410, 1, |e| matches!(e, PeerError::Refused { .. })),
         (422, 1, |e| matches!(e, PeerError::Refused { .. })),
+        (425, 1, |e| matches!(e, PeerError::Refused { .. })),
+        (499, 1, |e| matches!(e, PeerError::Refused { .. })),
         (429, 1, |e| matches!(e, PeerError::Throttled { .. })),
         (302, 1, |e| matches!(e, PeerError::Failed { .. })),
         (500, 2, |e| matches!(e, PeerError::Failed { .. })),
@@ -74,6 +77,16 @@ async fn a_refused_token_is_renewed_and_the_call_sent_again() {
         *peer.script.tokens.lock().unwrap(),
         ["Bearer token-0", "Bearer token-1"]
     );
+}
+
+#[tokio::test]
+async fn a_call_is_replayed_with_another_token_once_whatever_it_is_repeated_for() {
+    let answers = [Step::Status(401), Step::Status(503), Step::Status(401)];
+    let peer = Peer::answering(answers).await;
+    let outcome: Outcome = peer.client().get_json("/users/1").await;
+    let refused = matches!(&outcome, Err(PeerError::Refused { .. }));
+    assert!(refused, "{outcome:?}");
+    assert_eq!(peer.requests(), 3);
 }
 
 #[tokio::test]

@@ -19,6 +19,9 @@ type Range = std::ops::RangeInclusive<u64>;
 const FIRST: Range = 25..=51;
 const SECOND: Range = 50..=101;
 
+/// How long real time may go on while none passes on the still clock: enough for a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Time passes a millisecond at a time, and only when the client has no request under way: then it
 /// waits for nothing but time. What is measured is therefore exact, however busy the machine is.
 async fn pass_time<T>(peer: &Peer, client: &PeerClient, work: impl Future<Output = T>) -> T {
@@ -57,16 +60,22 @@ fn assert_within(pauses: &[Duration], expected: &[Range], case: &str) {
 #[tokio::test]
 async fn each_failure_is_repeated_after_its_pauses_and_no_other() {
     let seconds = |number: u64| number * 1_000..=number * 1_000 + 1;
-    let cases: [(Step, &[Range]); 18] = [
+    let cases: [(Step, &[Range]); 24] = [
+        (Step::Status(302), &[]),
         (Step::Status(400), &[]),
         (Step::Status(403), &[]),
         (Step::Status(404), &[]),
+        (Step::Status(408), &[]),
         (Step::Status(409), &[]),
+        (Step::Status(410), &[]),
         (Step::Status(413), &[]),
         (Step::Status(422), &[]),
+        (Step::Status(425), &[]),
         (Step::Status(429), &[]),
+        (Step::Status(499), &[]),
         (Step::RetryAfter(429, "1"), &[]),
         (Step::Status(500), &[FIRST]),
+        (Step::Status(501), &[]),
         (Step::Status(502), &[FIRST, SECOND]),
         (Step::Status(503), &[FIRST, SECOND]),
         (Step::RetryAfter(503, "1"), &[seconds(1)]),
@@ -80,9 +89,39 @@ async fn each_failure_is_repeated_after_its_pauses_and_no_other() {
     for (step, expected) in cases {
         let peer = Peer::answering([step.clone()]).await;
         let client = peer.client_on_a_still_clock(&peer.config()).await;
-        let (outcome, _) = ask(&peer, &client).await;
+        let (outcome, took) = ask(&peer, &client).await;
         outcome.unwrap_err();
-        assert_within(&peer.pauses(), expected, &format!("{step:?}"));
+        let pauses = peer.pauses();
+        assert_within(&pauses, expected, &format!("{step:?}"));
+        let paused: Duration = pauses.into_iter().sum();
+        assert_eq!(took, paused.as_millis(), "{step:?} costs nothing else");
+        tokio::time::resume();
+    }
+}
+
+/// Work that must not need any time: nobody lets it pass, so that whoever waits for it waits in vain.
+async fn at_once<T>(work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    let began = std::time::Instant::now();
+    loop {
+        tokio::select! {
+            biased;
+            outcome = &mut work => return outcome,
+            () = tokio::task::yield_now() => {}
+        }
+        assert!(began.elapsed() < PATIENCE, "it waits for time to pass");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_token_is_renewed_and_replayed_once_and_without_a_pause() {
+    for (second, succeeds) in [(ok(), true), (Step::Status(401), false)] {
+        let peer = Peer::answering([Step::Status(401), second.clone()]).await;
+        let client = peer.client_on_a_still_clock(&peer.config()).await;
+        let outcome: Outcome = at_once(client.get_json("/users/1")).await;
+        assert_eq!(outcome.is_ok(), succeeds, "{second:?}: {outcome:?}");
+        assert_eq!(peer.pauses(), [Duration::ZERO], "{second:?}");
+        assert_eq!(peer.issuer.token_requests(), 2, "{second:?}");
         tokio::time::resume();
     }
 }
