@@ -257,7 +257,7 @@ impl Proxy {
         });
     }
 
-    /// Ends every connection in good order; new ones are taken.
+    /// Ends every connection in good order; what is held back never arrives. New ones are taken.
     pub(crate) fn cut(&self) {
         self.end(Ending::Close);
     }
@@ -350,8 +350,8 @@ async fn serve(mut client: TcpStream, shared: Arc<Shared>) {
     {
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
-        let up = wire::Way::new(&shared, Direction::ToServer);
-        let down = wire::Way::new(&shared, Direction::ToClient);
+        let up = wire::Way::new(&shared, Direction::ToServer, before);
+        let down = wire::Way::new(&shared, Direction::ToClient, before);
         tokio::select! {
             () = up.run(from_client, to_server) => {}
             () = down.run(from_server, to_client) => {}
@@ -363,5 +363,36 @@ async fn serve(mut client: TcpStream, shared: Arc<Shared>) {
         for socket in [&client, &server] {
             socket.set_zero_linger().ok();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// Header and a method frame that publishes.
+    const HEADER: &[u8] = b"AMQP\x00\x00\x09\x01";
+    const PUBLISH: &[u8] = b"\x01\x00\x01\x00\x00\x00\x04\x00\x3c\x00\x28\xce";
+
+    #[tokio::test]
+    async fn what_is_held_back_when_its_connection_is_cut_never_arrives() {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = server.local_addr().unwrap();
+        let proxy = Proxy::start(target, Protocol::Amqp).await.unwrap();
+        let stopped = proxy.stop_at(Side::Before, Moment::Publish, 1);
+        let mut client = TcpStream::connect(proxy.address).await.unwrap();
+        client.write_all(&[HEADER, PUBLISH].concat()).await.unwrap();
+        stopped.reached().await.unwrap();
+
+        // At once, as when a process is killed and started again.
+        drop(client);
+        proxy.cut();
+        proxy.mend();
+        let (mut accepted, _) = server.accept().await.unwrap();
+        let mut arrived = Vec::new();
+        accepted.read_to_end(&mut arrived).await.unwrap();
+        assert_eq!(arrived, HEADER);
     }
 }

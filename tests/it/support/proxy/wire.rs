@@ -87,11 +87,17 @@ impl Reader {
 pub(super) struct Way<'a> {
     shared: &'a Shared,
     direction: Direction,
+    /// How often connections had been ended when this one began.
+    ended: u64,
 }
 
 impl<'a> Way<'a> {
-    pub(super) fn new(shared: &'a Shared, direction: Direction) -> Self {
-        Self { shared, direction }
+    pub(super) fn new(shared: &'a Shared, direction: Direction, ended: u64) -> Self {
+        Self {
+            shared,
+            direction,
+            ended,
+        }
     }
 
     /// Ends when the source has ended, or when the target takes nothing more.
@@ -136,12 +142,15 @@ impl<'a> Way<'a> {
     }
 
     /// Waits until so many bytes may pass; false when what is held can never pass, because the
-    /// process that sent it is gone.
+    /// process that sent it is gone or the connection is ended.
     async fn may_pass(&self, length: usize, gone: &CancellationToken) -> bool {
         let mut weather = self.shared.weather.subscribe();
         loop {
-            let flow = weather.borrow_and_update().flow(self.direction);
-            match flow {
+            let now = *weather.borrow_and_update();
+            if now.ended > self.ended {
+                return false;
+            }
+            match now.flow(self.direction) {
                 Flow::Pass => return true,
                 Flow::Delay(pause) => {
                     sleep(pause).await;
