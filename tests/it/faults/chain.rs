@@ -48,6 +48,25 @@ const EMPLOYEES: usize = 7;
 /// How long the tokens of machines are good, in seconds: so short that any fault meets a renewal.
 const TOKEN_LIFETIME: u32 = 1;
 
+/// One of the two services. Each hears what the other one says: of tasks, and of their prices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Tasks,
+    Finance,
+}
+
+impl End {
+    /// Both, in the order in which they have something to say.
+    pub(super) const BOTH: [Self; 2] = [Self::Tasks, Self::Finance];
+
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Tasks => Self::Finance,
+            Self::Finance => Self::Tasks,
+        }
+    }
+}
+
 /// A replica of a service with its links.
 #[derive(Debug)]
 pub(super) struct Node {
@@ -113,17 +132,30 @@ impl Node {
 
     /// Every link passes again.
     pub(super) fn mend(&self) {
-        for link in [&self.broker, &self.database, &self.peers, &self.issuer] {
+        for link in self.links() {
             link.mend();
         }
     }
 
-    /// Kills the process at the moment at which its link has stopped, mends the link, and starts
-    /// the process again.
-    pub(super) fn crash(&mut self) -> Result<()> {
+    /// Kills the process at the moment at which its link has stopped: what is held back never arrives, as if
+    /// the process had not come to it.
+    pub(super) fn kill(&mut self) -> Result<()> {
         self.service.kill()?;
+        for link in self.links() {
+            link.cut();
+        }
+        Ok(())
+    }
+
+    /// Kills the process, mends its links, and starts it again.
+    pub(super) fn crash(&mut self) -> Result<()> {
+        self.kill()?;
         self.mend();
         self.service.start()
+    }
+
+    fn links(&self) -> [&Proxy; 4] {
+        [&self.broker, &self.database, &self.peers, &self.issuer]
     }
 }
 
@@ -181,6 +213,20 @@ impl Chain {
     /// One more finance-service beside the other, with links of its own; it does not run yet.
     pub(super) async fn second_finance(&self) -> Result<Node> {
         Node::new(FINANCE, &self.finance_data, &self.broker, &self.peers).await
+    }
+
+    pub(super) fn node(&self, end: End) -> &Node {
+        match end {
+            End::Tasks => &self.tasks,
+            End::Finance => &self.finance,
+        }
+    }
+
+    pub(super) fn node_mut(&mut self, end: End) -> &mut Node {
+        match end {
+            End::Tasks => &mut self.tasks,
+            End::Finance => &mut self.finance,
+        }
     }
 
     /// The messages of one more task, not written yet, and the outbox to write them to.
@@ -244,11 +290,36 @@ impl Chain {
         Ok(ids(&self.finance_data.owned, HANDLED).await?.len())
     }
 
+    /// How many messages of the other one a service has handled.
+    pub(super) async fn heard_by(&self, end: End) -> Result<usize> {
+        match end {
+            End::Tasks => Ok(ids(&self.tasks_data.owned, TOLD).await?.len()),
+            End::Finance => self.handled().await,
+        }
+    }
+
+    /// How many messages about people a service has handled.
+    pub(super) async fn heard_of_people(&self, end: End) -> Result<usize> {
+        let (consumer, data) = self.hears_of_people(end);
+        let by_it = format!("consumer = '{consumer}'");
+        Ok(usize::try_from(data.count("inbox", &by_it).await?)?)
+    }
+
     /// How many messages wait in the outbox of tasks.
     pub(super) async fn waiting(&self) -> Result<usize> {
         Ok(usize::try_from(
             self.tasks_data.count("outbox", "true").await?,
         )?)
+    }
+
+    /// Whether a service has something to say, and all of it waits in its outbox.
+    pub(super) async fn everything_waits(&self, end: End) -> Result<bool> {
+        match end {
+            End::Tasks => Ok(self.waiting().await? == self.sent.ids.len()),
+            End::Finance => Ok(sqlx::query_scalar(EVERY_PRICE_WAITS)
+                .fetch_one(&self.finance_data.owned)
+                .await?),
+        }
     }
 
     /// Waits until everything that was sent is handled.
@@ -258,11 +329,9 @@ impl Chain {
         })
         .await
         .with_context(|| self.logs())?;
-        for (consumer, data) in self.hears_of_people() {
-            let heard = format!("consumer = '{consumer}'");
-            until(&format!("{consumer} is handled"), || async {
-                let heard = data.count("inbox", &heard).await?;
-                Ok(usize::try_from(heard)? == self.sent.people.len())
+        for end in End::BOTH {
+            until(&format!("{end:?} has handled all about people"), || async {
+                Ok(self.heard_of_people(end).await? == self.sent.people.len())
             })
             .await
             .with_context(|| self.logs())?;
@@ -270,12 +339,12 @@ impl Chain {
         Ok(())
     }
 
-    /// The consumers of messages about people, each with where it notes them.
-    fn hears_of_people(&self) -> [(&'static str, &TestDatabase); 2] {
-        [
-            ("tasks.auth", &self.tasks_data),
-            ("finance.auth", &self.finance_data),
-        ]
+    /// The consumer of messages about people, and where it notes them.
+    fn hears_of_people(&self, end: End) -> (&'static str, &TestDatabase) {
+        match end {
+            End::Tasks => ("tasks.auth", &self.tasks_data),
+            End::Finance => ("finance.auth", &self.finance_data),
+        }
     }
 
     /// Demands what [`Chain::finish_in_any_order`] does, and that the messages of each task first came to
@@ -306,17 +375,13 @@ impl Chain {
     /// Waits until nothing is under way any more.
     async fn until_at_rest(&self) -> Result<()> {
         let leased = "UPDATE fetch_pending SET next_at = now() WHERE next_at > now()";
-        let services = [("tasks", &self.tasks_data), ("finance", &self.finance_data)];
-        for (_, data) in services {
+        for (name, data) in [("tasks", &self.tasks_data), ("finance", &self.finance_data)] {
             // A process that was killed while it fetched holds its notes for a minute; nobody waits for that.
             sqlx::query(leased).execute(&data.owned).await?;
-        }
-        let tables = ["outbox", "fetch_pending"].into_iter();
-        for ((name, data), table) in
-            tables.flat_map(|table| services.map(|service| (service, table)))
-        {
-            until(&format!("the {table} of {name} is empty"), || async {
-                Ok(data.count(table, "true").await? == 0)
+            until(&format!("{name} has nothing left to do"), || async {
+                let [waiting, owed] =
+                    ["outbox", "fetch_pending"].map(|table| data.count(table, "true"));
+                Ok((waiting.await?, owed.await?) == (0, 0))
             })
             .await?;
         }
@@ -344,24 +409,21 @@ impl Chain {
         );
         let own: BTreeSet<Uuid> = self.sent.of_tasks.iter().flatten().copied().collect();
         ensure!(
-            ids(
-                &self.tasks_data.owned,
-                "SELECT message_id FROM sent_message"
-            )
-            .await?
-                == own,
+            ids(&self.tasks_data.owned, NOTED_AS_SENT).await? == own,
             "tasks has noted other messages as sent than it wrote"
         );
         ensure!(self.movements().await? == self.sent.movements.iter().cloned().collect::<Vec<_>>());
         books::check(finance).await?;
-        let told = self
-            .tasks_data
-            .count("inbox", "consumer = 'tasks.finance'")
-            .await?;
+        let told = ids(&self.tasks_data.owned, TOLD).await?;
         ensure!(
-            usize::try_from(told)? == self.sent.tasks.len(),
-            "{told} prices were told of {} tasks",
+            told.len() == self.sent.tasks.len(),
+            "{} prices were told of {} tasks",
+            told.len(),
             self.sent.tasks.len()
+        );
+        ensure!(
+            ids(finance, NOTED_AS_SENT).await? == told,
+            "finance has noted other messages as sent than tasks was told"
         );
         ensure!(
             prices(finance, "task_uuid", "task_price").await?
@@ -389,7 +451,8 @@ impl Chain {
     async fn account_of_people(&self) -> Result<()> {
         let said: BTreeSet<Uuid> = self.sent.people.keys().copied().collect();
         let joined: BTreeSet<Uuid> = self.sent.people.values().copied().collect();
-        for (consumer, data) in self.hears_of_people() {
+        for end in End::BOTH {
+            let (consumer, data) = self.hears_of_people(end);
             let heard: Vec<Uuid> =
                 sqlx::query_scalar("SELECT message_id FROM inbox WHERE consumer = $1")
                     .bind(consumer)
@@ -448,6 +511,16 @@ impl Chain {
 
 /// The messages of the board that finance has applied, ignored or parked.
 const HANDLED: &str = "SELECT message_id FROM inbox WHERE consumer = 'finance.tasks'";
+
+/// The messages of finance that tasks has handled.
+const TOLD: &str = "SELECT message_id FROM inbox WHERE consumer = 'tasks.finance'";
+
+/// Whether finance has priced something and told of nothing; by one statement, since it may go on pricing.
+const EVERY_PRICE_WAITS: &str = "SELECT bool_and(EXISTS \
+    (SELECT FROM outbox WHERE entity_id = task_uuid)) IS TRUE FROM task_price";
+
+/// The messages that the broker confirmed, as their sender says.
+const NOTED_AS_SENT: &str = "SELECT message_id FROM sent_message";
 
 /// Those that wait for a person.
 const PARKED: &str = "SELECT message_id::uuid FROM parked_message \

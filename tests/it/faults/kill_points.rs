@@ -2,28 +2,50 @@
 
 use anyhow::{Result, ensure};
 
-use super::{chain::Chain, poison};
+use super::{
+    chain::{Chain, End, Node},
+    poison,
+};
 use crate::support::{
-    proxy::{Moment, Side},
+    proxy::{Moment, Side, Stopped},
     waiting::until,
 };
 
 /// Tasks of one round: about two and a half messages each.
 const TASKS: usize = 20;
 
+/// People of one round.
+const PEOPLE: usize = 10;
+
 /// The relay takes what the broker confirmed out of the outbox.
 const REMOVAL: Moment = Moment::Statement("DELETE FROM outbox WHERE position");
+
+/// Stops a link of each service, when it comes to what `stop` waits for.
+fn stop_each(chain: &Chain, stop: impl Fn(&Node) -> Stopped) -> [(End, Stopped); 2] {
+    End::BOTH.map(|end| (end, stop(chain.node(end))))
+}
+
+/// Waits until something that a service has said is heard by the other one.
+async fn until_heard_from(chain: &Chain, end: End) -> Result<()> {
+    until(&format!("{end:?} is heard"), || async {
+        Ok(chain.heard_by(end.other()).await? > 0)
+    })
+    .await
+}
 
 #[tokio::test]
 async fn killed_before_a_message_is_published_the_relay_publishes_it_later() -> Result<()> {
     let mut chain = Chain::start().await?;
-    let stopped = chain.tasks.broker.stop_at(Side::Before, Moment::Publish, 1);
+    let publish = |node: &Node| node.broker.stop_at(Side::Before, Moment::Publish, 1);
+    let stops = stop_each(&chain, publish);
     chain.send(TASKS).await?;
-    stopped.reached().await?;
-    ensure!(chain.waiting().await? == chain.sent.ids.len());
-    ensure!(chain.handled().await? == 0);
+    for (end, stopped) in stops {
+        stopped.reached().await?;
+        ensure!(chain.everything_waits(end).await?, "{end:?}");
+        ensure!(chain.heard_by(end.other()).await? == 0, "{end:?}");
 
-    chain.tasks.crash()?;
+        chain.node_mut(end).crash()?;
+    }
     chain.finish().await
 }
 
@@ -49,51 +71,66 @@ async fn killed_in_the_middle_of_a_batch_the_relay_publishes_all_of_it_again() -
 async fn killed_before_the_confirm_the_relay_publishes_again_and_nothing_counts_twice() -> Result<()>
 {
     let mut chain = Chain::start().await?;
-    let stopped = chain.tasks.broker.stop_at(Side::Before, Moment::Confirm, 1);
+    let confirm = |node: &Node| node.broker.stop_at(Side::Before, Moment::Confirm, 1);
+    let stops = stop_each(&chain, confirm);
     chain.send(TASKS).await?;
-    stopped.reached().await?;
-    ensure!(chain.waiting().await? == chain.sent.ids.len());
+    for (end, stopped) in stops {
+        stopped.reached().await?;
+        until_heard_from(&chain, end).await?;
+        ensure!(chain.everything_waits(end).await?, "{end:?}");
 
-    chain.tasks.crash()?;
+        chain.node_mut(end).crash()?;
+    }
     chain.finish().await
 }
 
 #[tokio::test]
 async fn killed_after_the_confirm_before_the_removal_nothing_counts_twice() -> Result<()> {
     let mut chain = Chain::start().await?;
-    let stopped = chain.tasks.database.stop_at(Side::Before, REMOVAL, 1);
-    chain.send(1).await?;
-    stopped.reached().await?;
-    // Finance has them all, and still they wait to be published.
-    chain.until_handled().await?;
-    ensure!(chain.waiting().await? == chain.sent.ids.len());
-
-    chain.tasks.crash()?;
+    let stops = stop_each(&chain, |node| {
+        node.database.stop_at(Side::Before, REMOVAL, 1)
+    });
     chain.send(TASKS).await?;
+    for (end, stopped) in stops {
+        stopped.reached().await?;
+        // What the other one has heard waits to be published, too.
+        until_heard_from(&chain, end).await?;
+        ensure!(chain.everything_waits(end).await?, "{end:?}");
+
+        chain.node_mut(end).crash()?;
+    }
     chain.finish().await
 }
 
 #[tokio::test]
 async fn killed_after_the_removal_before_its_answer_nothing_is_missing() -> Result<()> {
     let mut chain = Chain::start().await?;
-    let stopped = chain.tasks.database.stop_at(Side::After, REMOVAL, 1);
+    let stops = stop_each(&chain, |node| {
+        node.database.stop_at(Side::After, REMOVAL, 1)
+    });
     chain.send(TASKS).await?;
-    stopped.reached().await?;
-
-    chain.tasks.crash()?;
+    for (end, stopped) in stops {
+        stopped.reached().await?;
+        chain.node_mut(end).crash()?;
+    }
     chain.finish().await
 }
 
 #[tokio::test]
-async fn killed_before_the_commit_finance_has_applied_nothing_and_applies_it_later() -> Result<()> {
+async fn killed_before_the_commit_a_consumer_has_applied_nothing_and_applies_it_later() -> Result<()>
+{
     let mut chain = Chain::start().await?;
     let noting = Moment::Statement("INSERT INTO inbox");
-    let stopped = chain.finance.database.stop_at(Side::After, noting, 1);
+    let stops = stop_each(&chain, |node| {
+        node.database.stop_at(Side::After, noting.clone(), 1)
+    });
     chain.send(TASKS).await?;
-    stopped.reached().await?;
-    ensure!(chain.handled().await? == 0);
+    for (end, stopped) in stops.into_iter().rev() {
+        stopped.reached().await?;
+        ensure!(chain.heard_by(end).await? == 0, "{end:?}");
 
-    chain.finance.crash()?;
+        chain.node_mut(end).crash()?;
+    }
     chain.finish().await
 }
 
@@ -101,30 +138,56 @@ async fn killed_before_the_commit_finance_has_applied_nothing_and_applies_it_lat
 async fn killed_before_the_answer_to_a_commit_nothing_counts_twice() -> Result<()> {
     let mut chain = Chain::start().await?;
     let commit = Moment::CommitOf("INSERT INTO inbox");
-    let stopped = chain.finance.database.stop_at(Side::After, commit, 1);
+    let stops = stop_each(&chain, |node| {
+        node.database.stop_at(Side::After, commit.clone(), 1)
+    });
     chain.send(TASKS).await?;
-    stopped.reached().await?;
-    until("the commit is done", || async {
-        Ok(chain.handled().await? > 0)
-    })
-    .await?;
+    for (end, stopped) in stops.into_iter().rev() {
+        stopped.reached().await?;
+        until("the commit is done", || async {
+            Ok(chain.heard_by(end).await? > 0)
+        })
+        .await?;
 
-    chain.finance.crash()?;
+        chain.node_mut(end).crash()?;
+    }
     chain.finish().await
+}
+
+/// Stops each service before it acknowledges something for the first time from now on.
+fn stop_before_acknowledging(chain: &Chain) -> [(End, Stopped); 2] {
+    stop_each(chain, |node| {
+        node.broker.stop_at(Side::Before, Moment::Acknowledge, 1)
+    })
 }
 
 #[tokio::test]
 async fn killed_after_the_commit_before_the_acknowledgement_nothing_counts_twice() -> Result<()> {
     let mut chain = Chain::start().await?;
-    let stopped = chain
-        .finance
-        .broker
-        .stop_at(Side::Before, Moment::Acknowledge, 1);
+    let stops = stop_before_acknowledging(&chain);
     chain.send(TASKS).await?;
-    stopped.reached().await?;
-    ensure!(chain.handled().await? > 0);
+    for (end, stopped) in stops.into_iter().rev() {
+        stopped.reached().await?;
+        ensure!(chain.heard_by(end).await? > 0, "{end:?}");
 
-    chain.finance.crash()?;
+        chain.node_mut(end).crash()?;
+    }
+    chain.finish().await
+}
+
+#[tokio::test]
+async fn killed_after_the_commit_before_the_acknowledgement_nobody_is_forgotten_or_comes_twice()
+-> Result<()> {
+    let mut chain = Chain::start().await?;
+    let stops = stop_before_acknowledging(&chain);
+    chain.join(PEOPLE).await?;
+    for (end, stopped) in stops {
+        stopped.reached().await?;
+        ensure!(chain.heard_of_people(end).await? > 0, "{end:?}");
+
+        chain.node_mut(end).crash()?;
+    }
+    chain.send(TASKS).await?;
     chain.finish().await
 }
 
@@ -137,7 +200,7 @@ async fn killed_in_a_hand_over(side: Side, moment: Moment) -> Result<()> {
     stopped.reached().await?;
     ensure!(chain.handled().await? == 0);
 
-    chain.finance.service.kill()?;
+    chain.finance.kill()?;
     poison::heal(&chain).await?;
     chain.finance.mend();
     chain.finance.service.start()?;

@@ -115,7 +115,7 @@ async fn a_message_that_kills_the_process_each_time_ends_parked_by_the_limit_of_
         let stopped = chain.finance.database.stop_at(Side::After, noting, 1);
         chain.finance.service.start()?;
         stopped.reached().await?;
-        chain.finance.service.kill()?;
+        chain.finance.kill()?;
         chain.finance.mend();
     }
     chain.tasks.service.start()?;
