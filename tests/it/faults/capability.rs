@@ -1,7 +1,10 @@
 //! A broker that will not do is named in words: too old, without what is needed, or not set up.
 
 use anyhow::{Context as _, Result, ensure};
-use contracts::topology::{FINANCE_AUTH, Publisher, retry_queue};
+use contracts::topology::{
+    FINANCE_AUTH, FINANCE_TASKS, Publisher, TASKS_FINANCE, dead_queue, entrance, queues_exchange,
+    retry_queue,
+};
 use platform::{
     config::Secret,
     doctor::checks,
@@ -10,7 +13,7 @@ use platform::{
     sources::Sources,
 };
 
-use super::chain::Chain;
+use super::chain::{Chain, End};
 use crate::support::{
     broker::TestBroker,
     environment::environment,
@@ -116,4 +119,58 @@ async fn a_service_says_at_start_that_its_broker_will_not_do() -> Result<()> {
     .await?;
     chain.send(5).await?;
     chain.finish().await
+}
+
+/// Starts both services, of whose exchanges or queues one each is gone, and demands that each says so and
+/// works as soon as it is declared.
+async fn each_says_at_start(mut chain: Chain, missing: [(End, &str); 2]) -> Result<()> {
+    for (end, _) in missing {
+        chain.node_mut(end).service.start()?;
+    }
+    for (end, words) in missing {
+        let service = &chain.node(end).service;
+        until(&format!("{end:?} says: {words}"), || async {
+            Ok(service.has_said(words) > 0)
+        })
+        .await
+        .with_context(|| service.log_tail())?;
+    }
+    for (end, words) in missing {
+        let of_nobody_else = chain.node(end.other()).service.has_said(words) == 0;
+        ensure!(
+            of_nobody_else,
+            "{words} is no business of {:?}",
+            end.other()
+        );
+    }
+    chain.broker.declare().await?;
+    chain.send(5).await?;
+    chain.finish().await
+}
+
+#[tokio::test]
+async fn each_service_says_at_start_which_queue_is_missing() -> Result<()> {
+    let chain = Chain::prepare().await?;
+    let of_finance = dead_queue(FINANCE_TASKS.name);
+    chain.broker.delete(TASKS_FINANCE.name).await?;
+    chain.broker.delete(&of_finance).await?;
+    let of_tasks = format!("there is no queue {}", TASKS_FINANCE.name);
+    let of_finance = format!("there is no queue {of_finance}");
+    let missing = [(End::Tasks, &*of_tasks), (End::Finance, &*of_finance)];
+    each_says_at_start(chain, missing).await
+}
+
+#[tokio::test]
+async fn each_service_says_at_start_which_exchange_is_missing() -> Result<()> {
+    let chain = Chain::prepare().await?;
+    let (of_tasks, of_finance) = (
+        entrance(Publisher::Tasks),
+        queues_exchange(Publisher::Finance),
+    );
+    chain.broker.delete_exchange(&of_tasks).await?;
+    chain.broker.delete_exchange(&of_finance).await?;
+    let [of_tasks, of_finance] =
+        [of_tasks, of_finance].map(|exchange| format!("there is no exchange {exchange}"));
+    let missing = [(End::Tasks, &*of_tasks), (End::Finance, &*of_finance)];
+    each_says_at_start(chain, missing).await
 }

@@ -10,7 +10,7 @@ use lapin::{
     message::BasicGetMessage,
     options::{
         BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
-        QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
+        ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
     },
     types::{AMQPValue, FieldTable},
 };
@@ -243,6 +243,24 @@ impl TestBroker {
         Ok(())
     }
 
+    /// Deletes an exchange with everything that is bound to it and by it.
+    pub(crate) async fn delete_exchange(&self, exchange: &str) -> Result<()> {
+        let options = ExchangeDeleteOptions::default();
+        self.channel
+            .exchange_delete(exchange.into(), options)
+            .await?;
+        Ok(())
+    }
+
+    /// From now on what comes to `exchange` under `key` goes to `queue`.
+    pub(crate) async fn bind(&self, queue: &str, exchange: &str, key: &str) -> Result<()> {
+        let (options, none) = (QueueBindOptions::default(), FieldTable::default());
+        self.channel
+            .queue_bind(queue.into(), exchange.into(), key.into(), options, none)
+            .await?;
+        Ok(())
+    }
+
     /// Puts an archive that keeps about `bytes` in the place of a publisher's.
     ///
     /// Of files that are full the broker removes any beyond the limit, also the newest: a file has to be
@@ -266,12 +284,8 @@ impl TestBroker {
         self.channel
             .queue_declare(archive.as_str().into(), durable, arguments)
             .await?;
-        let entrance = topology::entrance(publisher);
-        let (options, none) = (QueueBindOptions::default(), FieldTable::default());
-        self.channel
-            .queue_bind(archive.into(), entrance.into(), "".into(), options, none)
-            .await?;
-        Ok(())
+        self.bind(&archive, &topology::entrance(publisher), "")
+            .await
     }
 
     /// The queues in which messages wait; an archive keeps what was read.
