@@ -177,3 +177,14 @@ pub fn spawn<H: BatchHandler>(lifecycle: &Lifecycle, context: &ConsumerContext, 
         worker::Worker::new(context, dead_queue, stopping).run(dead),
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_has_500_messages_at_most_and_waits_5_milliseconds_for_them() {
+        let ConsumerOptions { batch, linger, .. } = ConsumerOptions::default();
+        assert_eq!((batch, linger), (500, Duration::from_millis(5)));
+    }
+}

@@ -55,6 +55,7 @@ struct Shared {
     is_away: AtomicBool,
     asked_while_away: AtomicUsize,
     failing: Mutex<HashSet<Uuid>>,
+    batches: Mutex<Vec<usize>>,
 }
 
 impl Conduct {
@@ -81,6 +82,11 @@ impl Conduct {
     /// Messages about `task` succeed again.
     pub(super) fn heal(&self, task: Uuid) {
         self.0.failing.lock().expect("no panic").remove(&task);
+    }
+
+    /// How many messages it was handed at a time so far.
+    pub(super) fn batches(&self) -> Vec<usize> {
+        self.0.batches.lock().expect("no panic").clone()
     }
 
     fn judge(&self, tasks: &[Uuid]) -> Result<(), HandlerError> {
@@ -118,6 +124,7 @@ impl BatchHandler for Conduct {
             .map(|message| message.decode::<TaskAssigned>().map(|body| body.task_uuid))
             .collect::<Result<_, _>>()
             .map_err(HandlerError::failed)?;
+        self.0.batches.lock().expect("no panic").push(tasks.len());
         self.judge(&tasks)?;
         let sql = "INSERT INTO task_price SELECT task, 1000, 2000, now() FROM unnest($1::uuid[]) AS t(task)";
         let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [tasks.into()]);
@@ -150,11 +157,16 @@ impl Bench {
 
     /// Consumes until the answer is stopped; a batch that meets something away is given back at once.
     pub(super) fn consume(&self) -> Result<Lifecycle> {
-        Ok(self.consume_as(&self.connections()?))
+        self.consume_lingering(ConsumerOptions::default().linger)
+    }
+
+    /// The same, with batches that wait so long for more messages.
+    pub(super) fn consume_lingering(&self, linger: Duration) -> Result<Lifecycle> {
+        Ok(self.consume_over(&self.connections()?, linger))
     }
 
     /// The same over these connections.
-    pub(super) fn consume_as(&self, broker: &Broker) -> Lifecycle {
+    pub(super) fn consume_over(&self, broker: &Broker, linger: Duration) -> Lifecycle {
         let lifecycle = Lifecycle::new();
         let context = ConsumerContext {
             broker: broker.clone(),
@@ -162,6 +174,7 @@ impl Bench {
             sources: self.sources.clone(),
             options: ConsumerOptions {
                 hold: Duration::ZERO,
+                linger,
                 ..ConsumerOptions::default()
             },
         };

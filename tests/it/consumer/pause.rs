@@ -5,7 +5,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use contracts::topology::FINANCE_TASKS;
 use lapin::message::BasicGetMessage;
-use platform::operations::activity::{ConsumerReport, Phase};
+use platform::{
+    consumer::ConsumerOptions,
+    operations::activity::{ConsumerReport, Phase},
+};
 use tokio::time::sleep;
 
 use super::bench::Bench;
@@ -69,7 +72,7 @@ async fn while_the_database_takes_no_rows_nothing_is_delivered_in_vain() -> Resu
     right("REVOKE INSERT ON inbox FROM finance_app").await?;
     bench.publish(1).await?;
     let broker = bench.connections()?;
-    let refused = bench.consume_as(&broker);
+    let refused = bench.consume_over(&broker, ConsumerOptions::default().linger);
     until("consuming rests", || async {
         let told = broker.activity().consumers();
         let rests = |report: &ConsumerReport| report.phase == Phase::Paused;
