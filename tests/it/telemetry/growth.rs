@@ -1,16 +1,28 @@
 //! No table grows for ever: what has had its time is removed, what has not stays.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use anyhow::Result;
 use chrono::{DateTime, TimeDelta, Utc};
+use contracts::topology::Publisher;
 use migrations::Database;
-use platform::{auth::expiry, inbox, parked};
+use platform::{
+    auth::expiry,
+    config::Secret,
+    inbox,
+    lifecycle::Lifecycle,
+    operations::heartbeat::{self, Heart},
+    parked, prune,
+    rabbit::{Broker, BrokerConfig},
+    sources::{ManualClock, Sources},
+};
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use crate::support::{
     builders::{id, noon},
     database::TestDatabase,
+    waiting::until,
     workspace,
 };
 
@@ -135,6 +147,222 @@ async fn sessions_logins_and_logout_tokens_go_when_they_expire() -> Result<()> {
 
     assert_eq!(expiry::remove_expired(&db, days(0)).await?, 0);
     assert_eq!(expiry::remove_expired(&db, days(1)).await?, 3);
+    db.close().await?;
+    database.remove().await
+}
+
+/// A table with a way to write a row of the time `$1` and the id `$2`.
+#[derive(Debug, Clone, Copy)]
+struct Table {
+    name: &'static str,
+    /// Where the row has its id.
+    id: &'static str,
+    insert: &'static str,
+}
+
+/// What every service cleans up, and how many days after its time.
+const CLEANED_UP: [(i64, Table); 5] = [
+    (
+        14,
+        Table {
+            name: "inbox",
+            id: "message_id",
+            insert: "(message_id, consumer, digest, received_at) VALUES ($2, 'q', '', $1)",
+        },
+    ),
+    (
+        14,
+        Table {
+            name: "sent_message",
+            id: "message_id",
+            insert: "(message_id, routing_key) VALUES ($2, $1::timestamptz::text)",
+        },
+    ),
+    (
+        366,
+        Table {
+            name: "conciliation",
+            id: "routing_key::uuid",
+            insert: "(queue, hour, routing_key, sent, waiting, applied, ignored, parked, missing, surplus, \
+                 checked_at) VALUES ('q', $1, $2::uuid::text, 1, 0, 0, 0, 0, 1, 0, $1)",
+        },
+    ),
+    (
+        30,
+        Table {
+            name: "replay",
+            id: "plan::uuid",
+            insert: "(queue, plan, next_offset, started_at, updated_at) \
+                 VALUES ('q', $2::uuid::text, 1, $1 - interval '1 year', $1)",
+        },
+    ),
+    (
+        90,
+        Table {
+            name: "parked_message",
+            id: "id",
+            insert: "(id, queue, routing_key, kind, reason, attempts, headers, properties, body, digest, \
+                 parked_at, state, resolved_at) \
+                 VALUES ($2, 'q', 'k', 'failed', '', 1, '{}', '{}', '', '', $1 - interval '1 year', 'retried', $1)",
+        },
+    ),
+];
+
+/// What no service removes by age, however old it is.
+const KEPT_FOR_EVER: [Table; 5] = [
+    Table {
+        name: "parked_message",
+        id: "id",
+        insert: "(id, queue, routing_key, kind, reason, attempts, headers, properties, body, digest, parked_at) \
+                 VALUES ($2, 'q', 'k', 'failed', '', 1, '{}', '{}', '', '', $1)",
+    },
+    Table {
+        name: "operations_audit",
+        id: "id",
+        insert: "(id, at, actor, actor_name, action, subject, records, before, after) \
+                 VALUES ($2, $1, $2, '', 'retry', '', '{}', '{}', '{}')",
+    },
+    Table {
+        name: "outbox",
+        id: "message_id",
+        insert: "(message_id, exchange, routing_key, entity_id, schema_version, occurred_at, body) \
+                 VALUES ($2, '', '', $2, 1, $1, '')",
+    },
+    Table {
+        name: "outbox_dead",
+        id: "message_id",
+        insert: "(position, message_id, exchange, routing_key, entity_id, schema_version, occurred_at, body, \
+                 attempts, last_error, died_at) VALUES (1, $2, '', '', $2, 1, $1, '', 20, '', $1)",
+    },
+    Table {
+        name: "fetch_pending",
+        id: "entity_id",
+        insert: "(kind, entity_id, event_ts, next_at, noted_at) VALUES ('k', $2, $1, $1, $1)",
+    },
+];
+
+impl Table {
+    /// Writes a row of that time, past every grant, and answers its id.
+    async fn write(&self, database: &TestDatabase, at: DateTime<Utc>) -> Result<Uuid> {
+        let id = id_of(at);
+        let sql = format!("INSERT INTO {} {}", self.name, self.insert);
+        let insert = sqlx::query(AssertSqlSafe(sql)).bind(at).bind(id);
+        insert.execute(&database.owned).await?;
+        Ok(id)
+    }
+
+    /// The ids of all rows.
+    async fn ids(&self, database: &TestDatabase) -> Result<BTreeSet<Uuid>> {
+        let sql = format!("SELECT {} FROM {}", self.id, self.name);
+        let ids: Vec<Uuid> = sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_all(&database.owned)
+            .await?;
+        Ok(ids.into_iter().collect())
+    }
+}
+
+/// A clock that stands at noon.
+fn at_noon() -> Sources {
+    Sources::system().with_clock(Arc::new(ManualClock::new(noon())))
+}
+
+/// Lets a service clean up, with its own account: each table has to let it remove rows.
+async fn clean_up(service: Database) -> Result<()> {
+    let minute = TimeDelta::minutes(1);
+    let database = TestDatabase::create(service).await?;
+    let (mut gone, mut left) = (Vec::new(), Vec::new());
+    for (kept, table) in CLEANED_UP {
+        let over = days(-kept);
+        gone.push((table, table.write(&database, over - minute).await?));
+        left.push((table, table.write(&database, over + minute).await?));
+    }
+    for table in KEPT_FOR_EVER {
+        left.push((table, table.write(&database, days(-4_000)).await?));
+    }
+
+    let (db, lifecycle) = (database.connect().await?, Lifecycle::new());
+    prune::spawn(&lifecycle, db.clone(), at_noon());
+    for (table, id) in gone {
+        until(&format!("{} is cleaned up", table.name), || async {
+            Ok(!table.ids(&database).await?.contains(&id))
+        })
+        .await?;
+    }
+    lifecycle.stop_and_wait().await;
+    for (table, _) in &left {
+        let of_table = left.iter().filter(|(other, _)| other.name == table.name);
+        let expected: BTreeSet<Uuid> = of_table.map(|(_, id)| *id).collect();
+        assert_eq!(
+            table.ids(&database).await?,
+            expected,
+            "{service:?}: {table:?}"
+        );
+    }
+    db.close().await?;
+    database.remove().await
+}
+
+#[tokio::test]
+async fn the_clean_up_of_each_service_takes_what_has_had_its_time_and_nothing_else() -> Result<()> {
+    for service in Database::ALL {
+        clean_up(service).await?;
+    }
+    Ok(())
+}
+
+/// A broker that nobody needs to reach.
+fn no_broker(sources: &Sources) -> Result<Broker> {
+    let config = BrokerConfig {
+        url: Secret::new("amqp://tasks:secret@127.0.0.1:1/it"),
+        setup_url: None,
+    };
+    Ok(Broker::try_new(&config, Publisher::Tasks, sources)?)
+}
+
+#[tokio::test]
+async fn processes_that_are_gone_and_minutes_of_long_ago_are_forgotten() -> Result<()> {
+    let database = TestDatabase::create(Database::Tasks).await?;
+    let ago = |minutes| noon() - TimeDelta::minutes(minutes);
+    let (gone, silent) = (id_of(ago(11)), id_of(ago(9)));
+    for (replica, seen_at) in [(gone, ago(11)), (silent, ago(9))] {
+        let sql = "INSERT INTO replica_state (replica, started_at, seen_at, state) \
+                   VALUES ($1, $2, $3, '{}')";
+        let insert = sqlx::query(sql).bind(replica).bind(ago(600)).bind(seen_at);
+        insert.execute(&database.owned).await?;
+    }
+    for minute in [ago(61), ago(60), ago(59)] {
+        let sql = "INSERT INTO outbox_minute (minute, sent, waiting) VALUES ($1, 1, 1)";
+        sqlx::query(sql)
+            .bind(minute)
+            .execute(&database.owned)
+            .await?;
+    }
+
+    let (db, lifecycle, sources) = (database.connect().await?, Lifecycle::new(), at_noon());
+    let heart = Heart {
+        db: db.clone(),
+        broker: no_broker(&sources)?,
+        sources,
+        peers: Vec::new(),
+    };
+    heartbeat::spawn(&lifecycle, heart);
+    until("the old minute is forgotten", || async {
+        let old = format!("minute = '{}'", ago(61).to_rfc3339());
+        Ok(database.count("outbox_minute", &old).await? == 0)
+    })
+    .await?;
+    lifecycle.stop_and_wait().await;
+    let replicas = "SELECT replica FROM replica_state WHERE seen_at < $1";
+    let before: Vec<Uuid> = sqlx::query_scalar(replicas)
+        .bind(noon())
+        .fetch_all(&database.owned)
+        .await?;
+    assert_eq!(before, [silent], "besides the one that reports");
+    let minutes: Vec<DateTime<Utc>> =
+        sqlx::query_scalar("SELECT minute FROM outbox_minute ORDER BY minute")
+            .fetch_all(&database.owned)
+            .await?;
+    assert_eq!(minutes, [ago(60), ago(59), noon()]);
     db.close().await?;
     database.remove().await
 }
