@@ -7,6 +7,7 @@ pub(crate) mod browser;
 pub(crate) mod builders;
 pub(crate) mod database;
 pub(crate) mod environment;
+pub(crate) mod filing;
 pub(crate) mod finance;
 pub(crate) mod http;
 pub(crate) mod issuer;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use contracts::{
     Message as _,
     finance::TaskPriced,
@@ -10,28 +10,16 @@ use contracts::{
     topology::Publisher,
 };
 use lapin::types::AMQPValue;
-use platform::{
-    trace::{TRACEPARENT, TraceContext},
-    ui::CSRF_FIELD,
-};
-use reqwest::{Method, StatusCode};
+use platform::trace::{TRACEPARENT, TraceContext};
 use sqlx::PgPool;
 
 use crate::support::{
-    browser::Browser,
     builders::id,
     environment::environment,
+    filing::file,
     listener::{Heard, Listener},
     waiting::until,
 };
-
-/// The value of a hidden field of a page.
-fn field(page: &str, name: &str) -> Result<String> {
-    let (_, rest) = page
-        .split_once(&format!("name=\"{name}\" value=\""))
-        .with_context(|| format!("the form has a field {name}"))?;
-    Ok(rest.split('"').next().unwrap_or_default().to_owned())
-}
 
 /// The trace that a message names.
 fn trace_of(heard: &Heard) -> Result<String> {
@@ -59,41 +47,13 @@ async fn until_logged(service: &str, words: &[&str]) -> Result<()> {
 
 #[tokio::test]
 async fn a_task_has_one_trace_from_the_click_to_its_price_and_its_title() -> Result<()> {
-    let environment = environment();
     let (said_by_tasks, said_by_finance) = (
         Listener::of(Publisher::Tasks).await?,
         Listener::of(Publisher::Finance).await?,
     );
-    let browser = Browser::new()?;
-    let person = environment
-        .people
-        .first()
-        .context("there are demo people")?;
-    let page = format!("{}/new", environment.tasks_url);
-    let form = browser.log_in_at(&page, person).await?;
-    ensure!(form.status == StatusCode::OK, "{}: {}", form.url, form.body);
-    let (csrf, task) = (field(&form.body, CSRF_FIELD)?, field(&form.body, "task")?);
-
     let click = TraceContext::root(id());
-    let fields = [
-        (CSRF_FIELD, csrf.as_str()),
-        ("task", task.as_str()),
-        ("title", "Follow the thread"),
-        ("pick", "random"),
-    ];
-    let header = click.to_string();
-    let headers = [(TRACEPARENT, header.as_str())];
-    let answer = browser
-        .send(
-            Method::POST,
-            environment.tasks_url.as_str(),
-            &headers,
-            &fields,
-        )
-        .await?;
-    ensure!(answer.status().is_redirection(), "{}", answer.text().await?);
-
-    let (task, trace) = (task.parse()?, click.trace_id());
+    let task = file("Follow the thread", click).await?;
+    let trace = click.trace_id();
     let heard = [
         said_by_tasks.next_about(task).await?,
         said_by_tasks.next_about(task).await?,
@@ -106,7 +66,7 @@ async fn a_task_has_one_trace_from_the_click_to_its_price_and_its_title() -> Res
         assert_eq!(trace_of(message)?, trace, "{}", message.key());
     }
 
-    let tasks = PgPool::connect(environment.databases["tasks"].as_str()).await?;
+    let tasks = PgPool::connect(environment().databases["tasks"].as_str()).await?;
     until("the price has come back", || async {
         let sql = "SELECT count(*) FROM price_cache WHERE task_id = $1";
         let prices: i64 = sqlx::query_scalar(sql).bind(task).fetch_one(&tasks).await?;
