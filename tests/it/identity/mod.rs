@@ -19,4 +19,5 @@ mod scim;
 mod theme;
 mod tokens;
 mod unrecorded;
+mod upkeep;
 mod watched;

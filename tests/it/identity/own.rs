@@ -45,7 +45,7 @@ pub(super) const QUICK: &str = "
 pub(super) struct OwnBridge {
     pub(super) database: TestDatabase,
     pub(super) settings: NamedTempFile,
-    broker: TestBroker,
+    pub(super) broker: TestBroker,
     api: Url,
     token: String,
     running: Option<Lifecycle>,
@@ -157,6 +157,11 @@ impl OwnBridge {
 
     /// Runs it as a process of its own, which is killed when it is dropped.
     pub(super) fn spawn(&self) -> Result<Child> {
+        self.spawn_logging_to(Stdio::inherit())
+    }
+
+    /// The same, with its log in a place of the test's own.
+    pub(super) fn spawn_logging_to(&self, log: Stdio) -> Result<Child> {
         let child = Command::new(program()?)
             .env_clear()
             .arg("--config")
@@ -164,6 +169,7 @@ impl OwnBridge {
             .arg("serve")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            .stderr(log)
             .kill_on_drop(true)
             .spawn()?;
         Ok(child)
