@@ -111,6 +111,11 @@ async fn killed_after_the_removal_before_its_answer_nothing_is_missing() -> Resu
     chain.send(TASKS).await?;
     for (end, stopped) in stops {
         stopped.reached().await?;
+        until("the removal is done", || async {
+            Ok(!chain.everything_waits(end).await?)
+        })
+        .await?;
+
         chain.node_mut(end).crash()?;
     }
     chain.finish().await
