@@ -84,6 +84,10 @@ pub fn spawn(
         backoff: Backoff::new(shortest, longest, sources.rng()),
     };
     metrics::gauge!("task_exchange_relay_leads").set(0);
+    for counted in ["published", "confirmed", "refused"] {
+        // So that the first one is seen as a change.
+        metrics::counter!(format!("task_exchange_relay_{counted}_total")).absolute(0);
+    }
     lifecycle.spawn("relay", relay.run());
     Ok(())
 }

@@ -2,6 +2,7 @@
 //!
 //! docs/faults.md lists what is broken where, and what is demanded then.
 
+mod accounts;
 mod capability;
 mod chain;
 mod kill_points;
