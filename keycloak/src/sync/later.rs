@@ -3,6 +3,10 @@
 //! A change that is seen before its own event would bear the older time of another one. Keycloak makes an
 //! event visible no later than what it tells of, so whoever has an event to come is left to it.
 
+use std::collections::HashSet;
+
+use uuid::Uuid;
+
 use super::{SyncError, Syncer, paging};
 use crate::{
     admin::Keycloak,
@@ -19,11 +23,15 @@ impl<K: Keycloak> Syncer<K> {
     /// Leaves out whom an event tells of that is later than the observation and that no look of this depth
     /// acted upon. The look that comes to that event observes them again.
     ///
+    /// Of `unexplained` users it is not known that the event that led to them explains the difference. A later
+    /// one that names nobody may do so as well, and then calls for a comparison that finds them.
+    ///
     /// One page of each store is read: while more is waiting, the copy is far behind, and a change may
     /// bear the time of an earlier event.
     pub(super) async fn without_later_events(
         &self,
         mut observations: Vec<Observation>,
+        unexplained: &HashSet<Uuid>,
         depth: Depth,
     ) -> Result<Vec<Observation>, SyncError> {
         // Mostly nobody differs, and nothing has to be asked for.
@@ -39,29 +47,34 @@ impl<K: Keycloak> Syncer<K> {
         let ids = events.iter().map(|event| event.event_id.clone()).collect();
         let done = events::done(&self.db, ids, depth).await?;
         events.retain(|event| !done.contains(&event.event_id));
-        observations.retain(|observed| !events.iter().any(|event| is_later(event, observed)));
+        observations.retain(|observed| {
+            let is_unexplained = unexplained.contains(&observed.user_id);
+            !events
+                .iter()
+                .any(|event| is_later(event, observed, is_unexplained))
+        });
         Ok(observations)
     }
 }
 
-/// Whether `event` names the user observed and happened after what led to the observation.
-fn is_later(event: &Recorded, observed: &Observation) -> bool {
-    let names = match event.doubt {
+/// Whether `event` may tell of the user observed and happened after what led to the observation.
+fn is_later(event: &Recorded, observed: &Observation, is_unexplained: bool) -> bool {
+    let may_tell = match event.doubt {
         Some(Doubt::User(user_id) | Doubt::Imported(user_id)) => user_id == observed.user_id,
-        Some(Doubt::Everybody { .. }) | None => false,
+        Some(Doubt::Everybody { .. }) => is_unexplained,
+        None => false,
     };
-    names && event.at > observed.at
+    may_tell && event.at > observed.at
 }
 
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
-    use uuid::Uuid;
 
     use super::*;
 
     #[test]
-    fn only_later_events_about_the_same_user_take_an_observation_over() {
+    fn only_later_events_that_may_tell_of_the_user_take_an_observation_over() {
         let user_id = Uuid::from_u128(4);
         let at = |millis| DateTime::from_timestamp_millis(millis).unwrap();
         let observed = Observation {
@@ -69,19 +82,21 @@ mod tests {
             state: None,
             at: at(5),
         };
-        let takes_over = |millis, doubt| {
-            let event = Recorded {
-                event_id: "e".to_owned(),
-                at: at(millis),
-                doubt: Some(doubt),
-            };
-            is_later(&event, &observed)
+        let event = |millis, doubt| Recorded {
+            event_id: "e".to_owned(),
+            at: at(millis),
+            doubt: Some(doubt),
         };
+        let takes_over = |millis, doubt| is_later(&event(millis, doubt), &observed, false);
         assert!(takes_over(6, Doubt::User(user_id)));
         assert!(takes_over(6, Doubt::Imported(user_id)));
         assert!(!takes_over(5, Doubt::User(user_id)));
         assert!(!takes_over(6, Doubt::User(Uuid::from_u128(5))));
-        let reason = "GROUP a".to_owned();
-        assert!(!takes_over(6, Doubt::Everybody { reason }));
+        let of_everybody = || Doubt::Everybody {
+            reason: "GROUP a".to_owned(),
+        };
+        assert!(!takes_over(6, of_everybody()));
+        assert!(is_later(&event(6, of_everybody()), &observed, true));
+        assert!(!is_later(&event(5, of_everybody()), &observed, true));
     }
 }

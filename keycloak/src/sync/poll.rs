@@ -115,8 +115,11 @@ impl<K: Keycloak> Syncer<K> {
         let request = self.request(&events);
         let called_for_at = request.as_ref().and_then(|request| request.event_at);
         let suspects = suspects(&events, &seen, called_for_at.max(look.pending));
+        let unexplained = unexplained(&events, &seen);
         let observations = self.observe(suspects).await?;
-        let observations = self.without_later_events(observations, look.depth).await?;
+        let observations = self
+            .without_later_events(observations, &unexplained, look.depth)
+            .await?;
 
         let txn = state::begin(&self.db, look.term).await?;
         state::advance(&txn, look.store, newest).await?;
@@ -172,6 +175,23 @@ fn suspects(
         }
     }
     suspects
+}
+
+/// Users of whom all events were looked at before: what they changed has shown by now, most likely.
+fn unexplained(events: &[Recorded], seen: &HashSet<String>) -> HashSet<Uuid> {
+    let named = |is_seen: bool| {
+        let events = events
+            .iter()
+            .filter(move |event| seen.contains(&event.event_id) == is_seen);
+        events.filter_map(|event| match event.doubt {
+            Some(Doubt::User(user_id) | Doubt::Imported(user_id)) => Some(user_id),
+            Some(Doubt::Everybody { .. }) | None => None,
+        })
+    };
+    let new: HashSet<Uuid> = named(false).collect();
+    named(true)
+        .filter(|user_id| !new.contains(user_id))
+        .collect()
 }
 
 /// The first reason to doubt everybody, and the time of the newest.
@@ -234,6 +254,18 @@ mod tests {
         let suspects = suspects(&events, &HashSet::new(), None);
         assert_eq!(suspects.get(&user), Some(&at(5)));
         assert!(everybody(&events).is_some());
+    }
+
+    #[test]
+    fn whoever_has_a_new_event_is_explained_by_it() {
+        let [old, both] = [4, 5].map(Uuid::from_u128);
+        let events = [
+            event(5, Doubt::User(old)),
+            event(6, Doubt::User(both)),
+            event(7, Doubt::User(both)),
+        ];
+        let seen = HashSet::from(["e5".to_owned(), "e6".to_owned()]);
+        assert_eq!(unexplained(&events, &seen), HashSet::from([old]));
     }
 
     #[test]

@@ -137,7 +137,10 @@ impl<K: Keycloak> Syncer<K> {
             differing = self
                 .observe(differing.iter().map(|one| (one.user_id, at)))
                 .await?;
-            differing = self.without_later_events(differing, Depth::Deep).await?;
+            let unexplained = differing.iter().map(|one| one.user_id).collect();
+            differing = self
+                .without_later_events(differing, &unexplained, Depth::Deep)
+                .await?;
             // Who vanished since the page was read is deleted by an event, or by the next comparison.
             differing.retain(|observed| observed.state.is_some());
         }
@@ -206,7 +209,9 @@ impl<K: Keycloak> Syncer<K> {
         let page = usize::try_from(PAGE).unwrap_or(usize::MAX);
         for ids in missing.chunks(page) {
             let observed = self.observe(ids.iter().map(|id| (*id, at))).await?;
-            let observed = self.without_later_events(observed, Depth::Shallow).await?;
+            let observed = self
+                .without_later_events(observed, &HashSet::new(), Depth::Shallow)
+                .await?;
             comparison.differences += self.apply(term, observed).await?;
         }
         Ok(())
