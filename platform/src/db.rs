@@ -5,7 +5,7 @@ use std::{future::Future, io, time::Duration};
 use futures::{FutureExt as _, future::BoxFuture};
 use sea_orm::{ConnAcquireErr, ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr};
 use serde::Deserialize;
-use sqlx::{Connection as _, PgConnection, pool::PoolConnectionMetadata};
+use sqlx::{Executor as _, PgConnection, pool::PoolConnectionMetadata};
 use tokio::time::timeout;
 
 use crate::config::Secret;
@@ -18,12 +18,14 @@ const TRUSTED: Duration = Duration::from_secs(1);
 /// of messages that the broker gives to another replica. It notices within some 10 seconds, also when an answer
 /// was under way, where no keepalive is sent. When something in between still answers for the machine, its
 /// transaction ends for being idle; nobody who is there pauses that long within one.
-pub(crate) const SESSION: [(&str, &str); 5] = [
+pub(crate) const SESSION: [(&str, &str); 6] = [
     ("tcp_keepalives_idle", "5"),
     ("tcp_keepalives_interval", "2"),
     ("tcp_keepalives_count", "3"),
     ("tcp_user_timeout", "10000"),
     ("idle_in_transaction_session_timeout", "35s"),
+    // Whoever gave a statement up has closed the connection.
+    ("client_connection_check_interval", "5s"),
 ];
 
 /// How long a connection may take to answer when it is given back to the pool.
@@ -75,20 +77,25 @@ pub async fn connect(config: &DatabaseConfig) -> Result<DatabaseConnection, DbEr
         .idle_timeout(Duration::from_mins(5))
         .test_before_acquire_if_idle_for(TRUSTED)
         .map_sqlx_postgres_opts(|options| options.options(SESSION))
-        .map_sqlx_postgres_pool_opts(|options| options.after_release(answers))
+        .map_sqlx_postgres_pool_opts(|options| options.after_release(is_usable))
         .sqlx_logging(false);
     Database::connect(options).await
 }
 
-/// The pool asks each connection that is given back, and would wait for ever for one that fell silent: of its
-/// few places one would be lost for each transaction that was given up.
-fn answers(
+/// Whether a connection that is given back to the pool can be used again: it has to answer soon, and no
+/// transaction stays open in it.
+///
+/// The pool itself would wait for ever for one that fell silent. And when whoever began a transaction gave up
+/// before the database answered, sqlx 0.9 does not know of it (transact-rs/sqlx#4385): what others then write there
+/// would be undone. Nothing was written yet, so it is ended; a `ROLLBACK` alone would warn where nothing is open.
+fn is_usable(
     connection: &mut PgConnection,
     _: PoolConnectionMetadata,
 ) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
     async {
-        match timeout(RETURNED_WITHIN, connection.ping()).await {
-            Ok(answer) => answer.map(|()| true),
+        let ending = connection.execute(sqlx::raw_sql("BEGIN; ROLLBACK"));
+        match timeout(RETURNED_WITHIN, ending).await {
+            Ok(answer) => answer.map(|_| true),
             Err(elapsed) => Err(io::Error::from(elapsed).into()),
         }
     }
@@ -149,12 +156,12 @@ impl ErrorKind {
     fn of_sqlstate(code: &str) -> Self {
         match code {
             "23505" => Self::UniqueViolation,
-            // Serialisation failure, deadlock, lock not available, idle transaction ended; and read only (a
+            // Serialisation failure, deadlock, lock not available, idle transaction ended, a transaction that
+            // somebody else left in its failure; and read only (a
             // primary that became a standby), no right, no such table or column: then the same statement
             // fails whatever it is given, until people have mended the database.
-            "40001" | "40P01" | "55P03" | "25P03" | "25006" | "42501" | "42P01" | "42703" => {
-                Self::Transient
-            }
+            "40001" | "40P01" | "55P03" | "25P03" | "25P02" | "25006" | "42501" | "42P01"
+            | "42703" => Self::Transient,
             // 08 connection, 53 out of resources, 57P operator intervention, 58 system error
             _ if ["08", "53", "57P", "58"]
                 .iter()

@@ -13,6 +13,7 @@ mod auth;
 mod broker;
 mod consumer;
 mod contracts;
+mod database;
 mod faults;
 mod finance;
 mod identity;

@@ -5,7 +5,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use platform::outbox;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use sea_orm::TransactionTrait as _;
+use sea_orm::{
+    ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, TransactionTrait as _,
+};
 use tokio::time::sleep;
 
 use super::{
@@ -128,11 +130,19 @@ async fn two_relays_that_both_believe_to_lead_lose_nothing_and_double_nothing() 
     chain.finish().await
 }
 
+/// A transaction that may be idle for as long as it takes.
+async fn begin_slowly(outbox: &DatabaseConnection) -> Result<DatabaseTransaction> {
+    let slow = outbox.begin().await?;
+    slow.execute_unprepared("SET LOCAL idle_in_transaction_session_timeout = 0")
+        .await?;
+    Ok(slow)
+}
+
 #[tokio::test]
 async fn rows_that_commit_long_after_later_ones_are_published_all_the_same() -> Result<()> {
     let mut chain = Chain::start().await?;
     let (messages, outbox) = chain.task();
-    let slow = outbox.begin().await?;
+    let slow = begin_slowly(outbox).await?;
     outbox::append(&slow, &messages).await?;
     chain.send(50).await?;
     until("all others are handled", || async {
@@ -150,7 +160,7 @@ async fn rows_of_many_transactions_that_commit_in_any_order_are_published_once()
     let mut chain = Chain::start().await?;
     for _ in 0..10 {
         let (messages, outbox) = chain.task();
-        let slow = outbox.begin().await?;
+        let slow = begin_slowly(outbox).await?;
         outbox::append(&slow, &messages).await?;
         chain.send(3).await?;
         slow.commit().await?;
@@ -165,7 +175,7 @@ async fn rows_of_one_task_leave_in_order_although_the_first_commits_after_later_
     let (messages, outbox) = chain.task();
     let outbox = outbox.clone();
     let (first, later) = messages.split_at(1);
-    let slow = outbox.begin().await?;
+    let slow = begin_slowly(&outbox).await?;
     outbox::append(&slow, first).await?;
     chain.send(5).await?;
     chain.tasks.service.start()?;
