@@ -36,7 +36,7 @@ pub async fn execute(
     if let Maintenance::Replay(options) = &command
         && options.source == Source::Rest
     {
-        let (guard, accepted) = (config.caches.guard(), options.accepted());
+        let (guard, accepted) = (config.caches.guard(), options.accept_deletions);
         let (users, tasks) = (UserCache::new(peers.users), TaskCache::new(peers.tasks));
         let users = reconcile(&db, &sources, &users, guard, accepted).await?;
         say(&format!("users: {users}"));

@@ -3,7 +3,7 @@
 //! It writes no cache itself: a difference becomes a note of an owed fetch, so that repairs and events
 //! take the same guarded way and a deletion in between wins.
 
-use std::{collections::HashMap, fmt, future::Future, time::Duration};
+use std::{collections::HashMap, fmt, future::Future, num::NonZeroU32, time::Duration};
 
 use chrono::{DateTime, Utc};
 use contracts::topology::MAX_BATCH_GET;
@@ -26,6 +26,9 @@ use crate::{
 /// The shortest and the longest pause after a comparison that failed.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
+/// How often a page is asked for again before the comparison is given up; with the pauses that takes a minute.
+const PAGE_RETRIES: usize = 6;
+
 /// How long one step may take at the own database.
 const STEP_LIMIT: Duration = Duration::from_secs(30);
 
@@ -40,7 +43,7 @@ const AFTER_ALARM: Duration = Duration::from_mins(10);
 #[serde(deny_unknown_fields)]
 pub struct CachesConfig {
     /// Minutes between two comparisons.
-    pub reconcile_minutes: u32,
+    pub reconcile_minutes: NonZeroU32,
     /// Records that may always be found missing at once.
     pub max_missing: u32,
     /// The share of records that may be found missing at once.
@@ -58,7 +61,7 @@ impl CachesConfig {
     }
 
     fn pause(&self) -> Duration {
-        Duration::from_mins(self.reconcile_minutes.into())
+        Duration::from_mins(self.reconcile_minutes.get().into())
     }
 }
 
@@ -212,7 +215,7 @@ pub async fn reconcile<C: Cache>(
     let mut found = Reconciliation::default();
     let mut after = None;
     loop {
-        let page = cache.page(after).await?;
+        let page = patiently(cache, after, sources).await?;
         let differences = within(STEP_LIMIT, cache.differences(db, &page.records)).await?;
         note::<C>(db, sources, &differences).await?;
         found.seen += page.records.len();
@@ -237,6 +240,25 @@ pub async fn reconcile<C: Cache>(
         .collect();
     note::<C>(db, sources, &gone).await?;
     Ok(found)
+}
+
+/// Asks for a page several times: it may be one of many thousand, and beginning anew would ask for all of them.
+async fn patiently<C: Cache>(
+    cache: &C,
+    after: Option<Uuid>,
+    sources: &Sources,
+) -> Result<Page<C::Record>, FetchError> {
+    let mut pauses = Backoff::new(PAUSES.0, PAUSES.1, sources.rng());
+    for _ in 0..PAGE_RETRIES {
+        match cache.page(after).await {
+            Ok(page) => return Ok(page),
+            Err(error) => {
+                let pause = pauses.next_pause();
+                sleep(error.retry_after.map_or(pause, |asked| asked.max(pause))).await;
+            }
+        }
+    }
+    cache.page(after).await
 }
 
 async fn note<C: Cache>(

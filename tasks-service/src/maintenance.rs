@@ -36,7 +36,7 @@ pub async fn execute(
         && options.source == Source::Rest
     {
         let users = UserCache::new(peers.users);
-        let (guard, accepted) = (config.caches.guard(), options.accepted());
+        let (guard, accepted) = (config.caches.guard(), options.accept_deletions);
         let users = reconcile(&db, &sources, &users, guard, accepted).await?;
         say(&format!("users: {users}"));
         return Ok(ExitCode::SUCCESS);

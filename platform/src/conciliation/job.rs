@@ -5,11 +5,16 @@ use std::{collections::BTreeSet, time::Duration};
 use chrono::{DateTime, Utc};
 use contracts::topology::ConsumerQueue;
 use sea_orm::DatabaseConnection;
+use tokio::time::sleep;
 
 use super::{ConciliationError, Examined, SentLog, Span, examine, hours::settled, ledger};
 use crate::{
     backoff::Backoff, db::within, errors::explain, lifecycle::Lifecycle, sources::Sources,
 };
+
+/// The pause after a day that could not be compared. A sender that is slow to count must not seem to fail at
+/// everything it is asked: the breaker of its clients counts failures in a row.
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// How long one pass may take; the next one goes on with what this one left.
 const LONGEST: Duration = Duration::from_mins(30);
@@ -56,7 +61,7 @@ pub fn spawn<L: SentLog>(
                 }
             };
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
+                () = sleep(pause) => {}
                 () = stopping.cancelled() => return,
             }
         }
@@ -80,10 +85,12 @@ impl<L: SentLog> Job<L> {
         let mut outcome = Ok(());
         for day in window.days() {
             let mut due = day.hours().filter(|hour| !self.complete.contains(hour));
-            if let Some(from) = due.next() {
-                let compared = self.compare(Span { from, ..day }, now).await;
-                outcome = outcome.and(compared);
+            let Some(from) = due.next() else { continue };
+            let compared = self.compare(Span { from, ..day }, now).await;
+            if compared.is_err() {
+                sleep(AFTER_FAILURE).await;
             }
+            outcome = outcome.and(compared);
         }
         self.complete.retain(|hour| *hour >= window.from);
         self.show(window).await?;

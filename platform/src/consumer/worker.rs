@@ -25,8 +25,8 @@ use crate::{
 /// taken the message that would have shown it.
 const QUIET: Duration = Duration::from_mins(1);
 
-/// The longest pause before a trial. A message that is delivered in vain as often as the broker allows has then
-/// waited for an hour.
+/// The longest pause before a trial. With one replica a message that is delivered in vain as often as the broker
+/// allows has then waited for half an hour to an hour.
 const LONGEST_BETWEEN_TRIALS: Duration = Duration::from_mins(5);
 
 /// Why a batch was given up; its messages go back to the queue.

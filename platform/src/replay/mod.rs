@@ -37,9 +37,10 @@ pub struct ReplayOptions {
     /// Apply messages again that only refresh a cache; all others still take effect once.
     #[arg(long)]
     pub again: bool,
-    /// Over REST: mark records as deleted however many are missing at their source.
-    #[arg(long)]
-    pub accept_deletions: bool,
+    /// Over REST: so many records are really gone at their source, as the alarm said, and may be marked as
+    /// deleted.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub accept_deletions: u64,
 }
 
 /// Where a rebuild takes its facts from.
@@ -115,12 +116,6 @@ impl ReplayOptions {
         format!("from {}, {keys}{again}", self.from)
     }
 
-    /// How many missing records are let go, whatever the guard against mass deletion says.
-    #[must_use]
-    pub const fn accepted(&self) -> u64 {
-        if self.accept_deletions { u64::MAX } else { 0 }
-    }
-
     fn start(&self) -> Start {
         match self.from {
             From::First => Start::First,
@@ -190,7 +185,7 @@ mod tests {
             from: From::First,
             only: Vec::new(),
             again: false,
-            accept_deletions: false,
+            accept_deletions: 0,
         };
         let again = ReplayOptions {
             again: true,

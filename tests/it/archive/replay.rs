@@ -29,7 +29,7 @@ pub(super) fn options() -> ReplayOptions {
         from: From::First,
         only: Vec::new(),
         again: false,
-        accept_deletions: false,
+        accept_deletions: 0,
     }
 }
 
