@@ -17,6 +17,7 @@ use crate::support::{
     keycloak::{Keycloak, Server},
     person::entrance,
     realm::{SECRET, TestRealm},
+    waiting::until,
 };
 
 /// The company's name in our realm, and ours in the company's.
@@ -169,6 +170,15 @@ async fn a_first_login_by_another_provider_is_told_of_by_its_event_and_a_later_n
     assert_eq!(told.last_name, "Filled In");
     assert_eq!(roles_of_ours(&told), ["employee"]);
 
+    // Or a look that reads people of recent events once more would meet the new name.
+    until("nobody is read again", || async {
+        Ok(bridge
+            .database
+            .count("seen_event", "NOT is_settled")
+            .await?
+            == 0)
+    })
+    .await?;
     rename(&company, &realm).await?;
     // Everything up to another person's event has been read, and nothing told of the new name.
     let other = realm.log_in().await?.create_person(&username()).await?;
