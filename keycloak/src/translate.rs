@@ -34,6 +34,17 @@ pub struct Recorded {
     pub doubt: Option<Doubt>,
 }
 
+impl Recorded {
+    /// The user whom it names.
+    #[must_use]
+    pub fn user(&self) -> Option<Uuid> {
+        match self.doubt {
+            Some(Doubt::User(user_id) | Doubt::Imported(user_id)) => Some(user_id),
+            Some(Doubt::Everybody { .. }) | None => None,
+        }
+    }
+}
+
 /// Kinds of records on which neither users nor their realm roles depend.
 const UNRELATED_RESOURCES: [&str; 14] = [
     "AUTHENTICATOR_CONFIG",

@@ -36,6 +36,8 @@ pub(super) mod seen_event {
         pub event_id: String,
         pub happened_at: ChronoDateTimeUtc,
         pub is_settled: bool,
+        pub read_again_user_id: Option<Uuid>,
+        pub read_again_at: Option<ChronoDateTimeUtc>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{SyncError, Syncer, paging};
@@ -44,14 +45,29 @@ impl<K: Keycloak> Syncer<K> {
             events.extend(self.fetch(store, paging::newest(since)).await?);
         }
         events.retain(|event| event.doubt.is_some());
-        let ids = events.iter().map(|event| event.event_id.clone()).collect();
-        let done = events::done(&self.db, ids, depth).await?;
-        events.retain(|event| !done.contains(&event.event_id));
+        self.retain_unfinished(&mut events, depth).await?;
         observations.retain(|observed| {
             let is_unexplained = unexplained.contains(&observed.user_id);
             !events
                 .iter()
                 .any(|event| is_later(event, observed, is_unexplained))
+        });
+        Ok(observations)
+    }
+
+    /// Leaves out of what a comparison found whom an event names that the next looks act upon once more,
+    /// since it knows when the change happened. One of before what called for the comparison does not: what
+    /// is different may come from that, and must not look older.
+    pub(super) async fn without_events_to_read_again(
+        &self,
+        mut observations: Vec<Observation>,
+        called_for: Option<DateTime<Utc>>,
+    ) -> Result<Vec<Observation>, SyncError> {
+        let users = observations.iter().map(|observed| observed.user_id);
+        let events = events::to_read_again(&self.db, users.collect()).await?;
+        observations.retain(|observed| {
+            let event_at = events.get(&observed.user_id);
+            event_at.is_none_or(|at| called_for.is_some_and(|called_for| *at <= called_for))
         });
         Ok(observations)
     }
@@ -69,8 +85,6 @@ fn is_later(event: &Recorded, observed: &Observation, is_unexplained: bool) -> b
 
 #[cfg(test)]
 mod tests {
-    use chrono::DateTime;
-
     use super::*;
 
     #[test]

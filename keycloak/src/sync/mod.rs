@@ -3,6 +3,10 @@
 //! Two looks at the event stores, a short one every second and a deep one every minute, find what
 //! Keycloak recorded; a full comparison finds what it did not. All of them lead to the same thing:
 //! users are read anew and compared with the copy, so nothing depends on how a change was found.
+//!
+//! Keycloak makes a change visible in its database, and in the list of users, in the moment of its event,
+//! but answers for a single user from a cache, which it corrects a moment later: within milliseconds, or
+//! longer while it is short of processor time. So each event leads to a second reading soon after the first.
 
 pub mod check;
 mod later;
@@ -32,6 +36,8 @@ pub struct SyncConfig {
     pub poll_ms: u64,
     /// Seconds that each look reaches back.
     pub overlap_seconds: u32,
+    /// Milliseconds between the first reading of a user for an event and the next.
+    pub read_again_ms: u32,
     /// Seconds between two deep looks.
     pub deep_poll_seconds: u32,
     /// Seconds that a deep look reaches back.
@@ -49,6 +55,10 @@ pub struct SyncConfig {
 impl SyncConfig {
     fn pause(&self) -> Duration {
         Duration::from_millis(self.poll_ms)
+    }
+
+    fn read_again_pause(&self) -> TimeDelta {
+        TimeDelta::milliseconds(self.read_again_ms.into())
     }
 
     fn deep_pause(&self) -> Duration {

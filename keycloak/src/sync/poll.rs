@@ -12,8 +12,9 @@ use super::{
 use crate::{
     admin::{EventQuery, Keycloak, KeycloakError},
     store::{
+        StoreError,
         comparison::{self, ReconcileRequest},
-        events::{self, Depth},
+        events::{self, Depth, Reading, Seen},
         mirror,
         state::{self, EventStore, Term},
     },
@@ -26,8 +27,6 @@ struct Look {
     term: Term,
     depth: Depth,
     store: EventStore,
-    /// Users of later events are read once more by a deep look.
-    settled_before: DateTime<Utc>,
     /// The newest event that called for a comparison which has not ended.
     pending: Option<DateTime<Utc>>,
 }
@@ -54,7 +53,6 @@ impl<K: Keycloak> Syncer<K> {
                 term,
                 depth,
                 store,
-                settled_before: began - self.config.deep_pause(),
                 pending: state.reconcile_event_at.max(called_for),
             };
             let end = self.look(look, since).await?;
@@ -105,14 +103,12 @@ impl<K: Keycloak> Syncer<K> {
     /// Everything that follows from one page, in one transaction: a crash leaves all of it or nothing.
     /// The place moves on with it, so that a long way to catch up is not begun anew after a crash.
     async fn act_upon(&self, look: Look, mut events: Vec<Recorded>) -> Result<(), SyncError> {
-        let ids: Vec<_> = events.iter().map(|event| event.event_id.clone()).collect();
-        let seen = events::done(&self.db, ids.clone(), Depth::Shallow).await?;
-        let done = events::done(&self.db, ids, look.depth).await?;
-        events.retain(|event| !done.contains(&event.event_id));
+        let seen = self.retain_unfinished(&mut events, look.depth).await?;
+        let now = self.sources.now();
         let Some(newest) = events.iter().map(|event| event.at).max() else {
             return Ok(());
         };
-        let request = self.request(&events);
+        let request = self.request(&events, &seen);
         let called_for_at = request.as_ref().and_then(|request| request.event_at);
         let suspects = suspects(&events, &seen, called_for_at.max(look.pending));
         let unexplained = unexplained(&events, &seen);
@@ -123,7 +119,12 @@ impl<K: Keycloak> Syncer<K> {
 
         let txn = state::begin(&self.db, look.term).await?;
         state::advance(&txn, look.store, newest).await?;
-        events::record(&txn, &events, look.settled_before).await?;
+        let reading = Reading {
+            at: now,
+            again_at: now + self.config.read_again_pause(),
+            settled_before: now - self.config.deep_pause(),
+        };
+        events::record(&txn, &events, &seen, reading).await?;
         if let Some(request) = request {
             let reason = &request.reason;
             tracing::info!(reason, "an event calls for a full comparison");
@@ -140,9 +141,29 @@ impl<K: Keycloak> Syncer<K> {
         Ok(())
     }
 
-    /// The comparison that events which name no user call for, soon but not for each of them.
-    fn request(&self, events: &[Recorded]) -> Option<ReconcileRequest> {
-        let (reason, event_at) = everybody(events)?;
+    /// Leaves out what a look of this depth need not act upon, and answers how far the bridge was with `events`.
+    pub(super) async fn retain_unfinished(
+        &self,
+        events: &mut Vec<Recorded>,
+        depth: Depth,
+    ) -> Result<BTreeMap<String, Seen>, StoreError> {
+        let ids = events.iter().map(|event| event.event_id.clone()).collect();
+        let seen = events::seen(&self.db, ids).await?;
+        let now = self.sources.now();
+        events.retain(|event| {
+            let seen = seen.get(&event.event_id);
+            seen.is_none_or(|seen| seen.needs_another(depth, now))
+        });
+        Ok(seen)
+    }
+
+    /// The comparison that new events which name no user call for, soon but not for each of them.
+    fn request(
+        &self,
+        events: &[Recorded],
+        seen: &BTreeMap<String, Seen>,
+    ) -> Option<ReconcileRequest> {
+        let (reason, event_at) = everybody(events, seen)?;
         let delay = TimeDelta::seconds(self.config.reconcile_delay_seconds.into());
         Some(ReconcileRequest {
             due_at: self.sources.now() + delay,
@@ -162,15 +183,15 @@ fn translated<E: Into<Recorded>>(events: Vec<E>) -> Vec<Recorded> {
 /// user, and must not look older than that.
 fn suspects(
     events: &[Recorded],
-    seen: &HashSet<String>,
+    seen: &BTreeMap<String, Seen>,
     called_for_at: Option<DateTime<Utc>>,
 ) -> BTreeMap<Uuid, DateTime<Utc>> {
     let mut suspects = BTreeMap::new();
     for event in events {
-        if let Some(Doubt::User(user_id) | Doubt::Imported(user_id)) = &event.doubt {
-            let later = called_for_at.filter(|_| seen.contains(&event.event_id));
+        if let Some(user_id) = event.user() {
+            let later = called_for_at.filter(|_| seen.contains_key(&event.event_id));
             let at = later.map_or(event.at, |later| later.max(event.at));
-            let newest = suspects.entry(*user_id).or_insert(at);
+            let newest = suspects.entry(user_id).or_insert(at);
             *newest = at.max(*newest);
         }
     }
@@ -178,15 +199,12 @@ fn suspects(
 }
 
 /// Users of whom all events were looked at before: what they changed has shown by now, most likely.
-fn unexplained(events: &[Recorded], seen: &HashSet<String>) -> HashSet<Uuid> {
+fn unexplained(events: &[Recorded], seen: &BTreeMap<String, Seen>) -> HashSet<Uuid> {
     let named = |is_seen: bool| {
         let events = events
             .iter()
-            .filter(move |event| seen.contains(&event.event_id) == is_seen);
-        events.filter_map(|event| match event.doubt {
-            Some(Doubt::User(user_id) | Doubt::Imported(user_id)) => Some(user_id),
-            Some(Doubt::Everybody { .. }) | None => None,
-        })
+            .filter(move |event| seen.contains_key(&event.event_id) == is_seen);
+        events.filter_map(Recorded::user)
     };
     let new: HashSet<Uuid> = named(false).collect();
     named(true)
@@ -194,10 +212,16 @@ fn unexplained(events: &[Recorded], seen: &HashSet<String>) -> HashSet<Uuid> {
         .collect()
 }
 
-/// The first reason to doubt everybody, and the time of the newest.
-fn everybody(events: &[Recorded]) -> Option<(String, DateTime<Utc>)> {
+/// The first new reason to doubt everybody, and the time of the newest.
+fn everybody(
+    events: &[Recorded],
+    seen: &BTreeMap<String, Seen>,
+) -> Option<(String, DateTime<Utc>)> {
     let reasons = || {
-        events.iter().filter_map(|event| match &event.doubt {
+        let new = events
+            .iter()
+            .filter(|event| !seen.contains_key(&event.event_id));
+        new.filter_map(|event| match &event.doubt {
             Some(Doubt::Everybody { reason }) => Some((reason.as_str(), event.at)),
             Some(Doubt::Imported(_)) => Some(("a partial import", event.at)),
             Some(Doubt::User(_)) | None => None,
@@ -224,17 +248,25 @@ mod tests {
         }
     }
 
+    fn seen<const N: usize>(ids: [&str; N]) -> BTreeMap<String, Seen> {
+        let seen = Seen {
+            read_again_at: None,
+            is_settled: false,
+        };
+        ids.map(|id| (id.to_owned(), seen)).into()
+    }
+
     #[test]
     fn a_user_in_several_events_is_read_once_as_of_the_newest() {
         let user = Uuid::from_u128(4);
         let events = [5, 9, 7].map(|millis| event(millis, Doubt::User(user)));
         assert_eq!(
-            suspects(&events, &HashSet::new(), Some(at(20)))
+            suspects(&events, &seen([]), Some(at(20)))
                 .into_iter()
                 .collect::<Vec<_>>(),
             [(user, at(9))]
         );
-        assert_eq!(everybody(&events), None);
+        assert_eq!(everybody(&events, &seen([])), None);
     }
 
     #[test]
@@ -243,17 +275,24 @@ mod tests {
             let reason = reason.to_owned();
             event(millis, Doubt::Everybody { reason })
         });
-        assert_eq!(everybody(&events), Some(("GROUP a".to_owned(), at(9))));
-        assert_eq!(suspects(&events, &HashSet::new(), None).len(), 0);
+        let seen = seen([]);
+        assert_eq!(
+            everybody(&events, &seen),
+            Some(("GROUP a".to_owned(), at(9)))
+        );
+        assert_eq!(suspects(&events, &seen, None).len(), 0);
     }
 
     #[test]
-    fn an_import_puts_the_user_and_everybody_in_doubt() {
+    fn an_import_puts_the_user_in_doubt_and_everybody_once() {
         let user = Uuid::from_u128(4);
         let events = [event(5, Doubt::Imported(user))];
-        let suspects = suspects(&events, &HashSet::new(), None);
-        assert_eq!(suspects.get(&user), Some(&at(5)));
-        assert!(everybody(&events).is_some());
+        for seen in [seen([]), seen(["e5"])] {
+            let suspects = suspects(&events, &seen, None);
+            assert_eq!(suspects.get(&user), Some(&at(5)));
+        }
+        assert!(everybody(&events, &seen([])).is_some());
+        assert!(everybody(&events, &seen(["e5"])).is_none());
     }
 
     #[test]
@@ -264,16 +303,20 @@ mod tests {
             event(6, Doubt::User(both)),
             event(7, Doubt::User(both)),
         ];
-        let seen = HashSet::from(["e5".to_owned(), "e6".to_owned()]);
-        assert_eq!(unexplained(&events, &seen), HashSet::from([old]));
+        assert_eq!(
+            unexplained(&events, &seen(["e5", "e6"])),
+            HashSet::from([old])
+        );
     }
 
     #[test]
     fn what_is_found_when_an_event_is_looked_at_again_may_come_from_a_later_one() {
         let user = Uuid::from_u128(4);
         let events = [event(5, Doubt::User(user))];
-        let seen = HashSet::from(["e5".to_owned()]);
-        let again = |called_for_at| suspects(&events, &seen, called_for_at).get(&user).copied();
+        let again = |called_for_at| {
+            let suspects = suspects(&events, &seen(["e5"]), called_for_at);
+            suspects.get(&user).copied()
+        };
         assert_eq!(again(None), Some(at(5)));
         assert_eq!(again(Some(at(4))), Some(at(5)));
         assert_eq!(again(Some(at(9))), Some(at(9)));

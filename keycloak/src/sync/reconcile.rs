@@ -133,13 +133,17 @@ impl<K: Keycloak> Syncer<K> {
         }
         if comparison.kind != Kind::First {
             self.catch_up(term, comparison).await?;
-            let at = self.time_of_differences(comparison).await?;
+            let called_for = self.newest_call(comparison).await?;
+            let at = called_for.unwrap_or_else(|| self.sources.now());
             differing = self
                 .observe(differing.iter().map(|one| (one.user_id, at)))
                 .await?;
             let unexplained = differing.iter().map(|one| one.user_id).collect();
             differing = self
                 .without_later_events(differing, &unexplained, Depth::Deep)
+                .await?;
+            differing = self
+                .without_events_to_read_again(differing, called_for)
                 .await?;
             // Who vanished since the page was read is deleted by an event, or by the next comparison.
             differing.retain(|observed| observed.state.is_some());
@@ -156,17 +160,14 @@ impl<K: Keycloak> Syncer<K> {
             .map(drop)
     }
 
-    /// The newest event that names no user and may have caused them, or now when there is none.
-    async fn time_of_differences(
+    /// The newest event that names no user and may have caused what is different.
+    async fn newest_call(
         &self,
         comparison: &Comparison,
-    ) -> Result<DateTime<Utc>, SyncError> {
+    ) -> Result<Option<DateTime<Utc>>, SyncError> {
         // Such an event may have come while the comparison was under way.
         let pending = state::load(&self.db).await?.reconcile_event_at;
-        let called_for = comparison.called_for();
-        Ok(called_for
-            .max(pending)
-            .unwrap_or_else(|| self.sources.now()))
+        Ok(comparison.called_for().max(pending))
     }
 
     async fn end_comparison(
@@ -205,12 +206,16 @@ impl<K: Keycloak> Syncer<K> {
     ) -> Result<(), SyncError> {
         let mut missing: Vec<Uuid> = missing.into_iter().collect();
         missing.sort_unstable();
-        let at = self.time_of_differences(comparison).await?;
+        let called_for = self.newest_call(comparison).await?;
+        let at = called_for.unwrap_or_else(|| self.sources.now());
         let page = usize::try_from(PAGE).unwrap_or(usize::MAX);
         for ids in missing.chunks(page) {
             let observed = self.observe(ids.iter().map(|id| (*id, at))).await?;
             let observed = self
                 .without_later_events(observed, &HashSet::new(), Depth::Shallow)
+                .await?;
+            let observed = self
+                .without_events_to_read_again(observed, called_for)
                 .await?;
             comparison.differences += self.apply(term, observed).await?;
         }
@@ -249,6 +254,7 @@ mod tests {
         SyncConfig {
             poll_ms: 1_000,
             overlap_seconds: 15,
+            read_again_ms: 500,
             deep_poll_seconds: 60,
             deep_overlap_seconds: 360,
             reconcile_minutes: 60,

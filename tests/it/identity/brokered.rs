@@ -172,11 +172,8 @@ async fn a_first_login_by_another_provider_is_told_of_by_its_event_and_a_later_n
 
     // Or a look that reads people of recent events once more would meet the new name.
     until("nobody is read again", || async {
-        Ok(bridge
-            .database
-            .count("seen_event", "NOT is_settled")
-            .await?
-            == 0)
+        let is_read_again = "NOT is_settled OR read_again_at IS NOT NULL";
+        Ok(bridge.database.count("seen_event", is_read_again).await? == 0)
     })
     .await?;
     rename(&company, &realm).await?;

@@ -1,7 +1,7 @@
 //! What Keycloak records late, elsewhere or not at all.
 
 use anyhow::{Context as _, Result, ensure};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use contracts::{
     Message,
     identity::{UserChanged, UserCreated},
@@ -138,6 +138,66 @@ async fn add_row(realm: &str) -> Result<Uuid> {
     .await?;
     database.close().await?;
     Ok(person)
+}
+
+/// Keeps Keycloak's cache from learning of a change, as it does until a moment after the commit, and
+/// answers the event of the change.
+async fn rename_behind_the_cache(realm: &str, person: Uuid) -> Result<(String, DateTime<Utc>)> {
+    let (event, at) = (id().to_string(), builders::now().trunc_subsecs(3));
+    let mut database = keycloaks_database().await?;
+    let mut change = database.begin().await?;
+    sqlx::query("UPDATE user_entity SET first_name = 'Renamed' WHERE id = $1")
+        .bind(person.to_string())
+        .execute(&mut *change)
+        .await?;
+    sqlx::query(
+        "INSERT INTO admin_event_entity (id, admin_event_time, realm_id, operation_type, resource_type, resource_path) \
+         SELECT $1, $2, id, 'UPDATE', 'USER', $3 FROM realm WHERE name = $4",
+    )
+    .bind(&event)
+    .bind(at.timestamp_millis())
+    .bind(format!("users/{person}"))
+    .bind(realm)
+    .execute(&mut *change)
+    .await?;
+    change.commit().await?;
+    database.close().await?;
+    Ok((event, at))
+}
+
+#[tokio::test]
+async fn a_change_that_keycloaks_cache_shows_after_its_event_is_found_soon_and_bears_its_time()
+-> Result<()> {
+    let realm = TestRealm::import(&[]).await?;
+    let patient = "poll_ms = 100\n read_again_ms = 1500\n deep_poll_seconds = 600";
+    let mut bridge = OwnBridge::open(&realm.name, patient).await?;
+    let person = realm.log_in().await?.create_person("peter").await?;
+    bridge.next_about(person).await?.body::<UserCreated>()?;
+    let count = async |which: &str| bridge.database.count("seen_event", which).await;
+    until("nobody is read again", || async {
+        Ok(count("read_again_at IS NOT NULL").await? == 0)
+    })
+    .await?;
+
+    let (event, at) = rename_behind_the_cache(&realm.name, person).await?;
+    until("the bridge has read them for the event", || async {
+        Ok(count(&format!("event_id = '{event}'")).await? == 1)
+    })
+    .await?;
+    let told = bridge.user(person).await?.context("the person lives")?;
+    assert_eq!(told.first_name, "Test", "the cache answers as before");
+
+    // Every realm shares the cache, and only what is done to the one that is watched is an event of it.
+    Keycloak::log_in_at("master")
+        .await?
+        .send(Method::POST, "clear-user-cache", &json!(null))
+        .await?;
+    let message = bridge.next_about(person).await?.body::<UserChanged>()?;
+    assert_eq!(message.timestamp(), at);
+    let told = bridge.user(person).await?.context("the person lives")?;
+    assert_eq!(told.first_name, "Renamed");
+    bridge.remove().await?;
+    realm.remove().await
 }
 
 async fn fail_to_log_in(realm: &TestRealm) {
