@@ -157,9 +157,9 @@ impl ErrorKind {
         match code {
             "23505" => Self::UniqueViolation,
             // Serialisation failure, deadlock, lock not available, idle transaction ended, a transaction that
-            // somebody else left in its failure; and read only (a
-            // primary that became a standby), no right, no such table or column: then the same statement
-            // fails whatever it is given, until people have mended the database.
+            // somebody else left in its failure.
+            // Read only (a primary that became a standby), no right, no such table or column: then the same
+            // statement fails whatever it is given, until people have mended the database.
             "40001" | "40P01" | "55P03" | "25P03" | "25P02" | "25006" | "42501" | "42P01"
             | "42703" => Self::Transient,
             // 08 connection, 53 out of resources, 57P operator intervention, 58 system error

@@ -118,13 +118,8 @@ async fn a_message_that_was_lost_is_named_and_one_command_applies_it() -> Result
 
 /// Waits until the service's metric says that so many messages are missing.
 async fn until_missing(finance: &Finance, count: &str) -> Result<()> {
-    let url = format!("http://{}/metrics", finance.listeners().api.address);
     let line = format!("task_exchange_conciliation_missing{{queue=\"finance.tasks\"}} {count}");
-    until("the metric tells it", || async {
-        let text = http::client()?.get(&url).send().await?.text().await?;
-        Ok(text.lines().any(|told| told == line))
-    })
-    .await
+    http::until_metric(finance.listeners().api.address, &line).await
 }
 
 #[tokio::test]

@@ -104,13 +104,8 @@ async fn a_bridge_that_lost_many_is_doubted_until_somebody_accepts_it() -> Resul
 
 /// Waits until the service tells its metrics that so many people are missing.
 async fn until_told(finance: &Finance, missing: usize) -> Result<()> {
-    let url = format!("http://{}/metrics", finance.listeners().api.address);
-    let alarm = format!("task_exchange_cache_missing{{kind=\"user\"}} {missing}");
-    until(&alarm, || async {
-        let text = http::client()?.get(&url).send().await?.text().await?;
-        Ok(text.lines().any(|line| line == alarm))
-    })
-    .await
+    let line = format!("task_exchange_cache_missing{{kind=\"user\"}} {missing}");
+    http::until_metric(finance.listeners().api.address, &line).await
 }
 
 #[tokio::test]

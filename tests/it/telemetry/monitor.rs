@@ -13,7 +13,7 @@ use platform::{
     sources::Sources,
 };
 
-use crate::support::{builders::id, database::TestDatabase, http, waiting::until};
+use crate::support::{builders::id, database::TestDatabase, http};
 
 /// Nobody listens there.
 const NOWHERE: &str = "amqp://finance:secret@127.0.0.1:1/it";
@@ -48,15 +48,10 @@ async fn the_outbox_is_counted_again_and_again_while_the_broker_is_away() -> Res
         kinds: &[],
     };
     monitor::spawn(&lifecycle, monitor);
-    let url = format!("http://{}/metrics", served.address);
     for waiting in 1..=2 {
         write(&database).await?;
         let line = format!("task_exchange_outbox_waiting {waiting}");
-        until(&line, || async {
-            let text = http::client()?.get(&url).send().await?.text().await?;
-            Ok(text.lines().any(|told| told == line))
-        })
-        .await?;
+        http::until_metric(served.address, &line).await?;
     }
     lifecycle.stop_and_wait().await;
     db.close().await?;
