@@ -9,15 +9,15 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, FromQueryResult,
-    Statement, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, FromQueryResult,
+    TransactionTrait,
 };
 use uuid::Uuid;
 
 use crate::{
-    parked::storable,
     prune::{BATCH, Removed, Then},
     sources::Sources,
+    sql::{execute, statement, storable},
 };
 
 /// How long a row is kept: longer than any message can be on its way.
@@ -169,8 +169,7 @@ async fn insert(
         keys.into(),
         digests.into(),
     ];
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-    let rows = txn.query_all_raw(statement).await?;
+    let rows = txn.query_all_raw(statement(sql, values)).await?;
     rows.iter().map(|row| row.try_get_by_index(0)).collect()
 }
 
@@ -184,8 +183,9 @@ async fn stored(
     }
     let sql = "SELECT message_id, digest FROM inbox WHERE consumer = $1 AND message_id = ANY($2)";
     let values = [consumer.into(), ids.into()];
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-    let rows = Row::find_by_statement(statement).all(txn).await?;
+    let rows = Row::find_by_statement(statement(sql, values))
+        .all(txn)
+        .await?;
     Ok(rows
         .into_iter()
         .map(|row| (row.message_id, row.digest))
@@ -213,8 +213,7 @@ pub async fn correct(
         .map(|(_, outcome)| outcome.name().to_owned())
         .collect();
     let values = [consumer.into(), ids.into(), names.into()];
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-    txn.execute_raw(statement).await.map(drop)
+    execute(txn, sql, values).await.map(drop)
 }
 
 /// Removes what was received longer ago than rows are kept, and answers how much it was.
@@ -250,8 +249,9 @@ async fn prune_ids(
     let mut first = first;
     loop {
         let values = [first.into(), last.into(), cutoff.into(), BATCH.into()];
-        let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-        let batch = Batch::find_by_statement(statement).one(db).await?;
+        let batch = Batch::find_by_statement(statement(sql, values))
+            .one(db)
+            .await?;
         let batch = batch.unwrap_or_default();
         first = batch.last.unwrap_or(first);
         let rows = u64::try_from(batch.rows).unwrap_or_default();

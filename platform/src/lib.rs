@@ -36,6 +36,7 @@ pub mod replay;
 pub mod routes;
 pub mod signal;
 pub mod sources;
+pub mod sql;
 pub mod telemetry;
 pub mod trace;
 pub mod ui;

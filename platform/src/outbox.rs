@@ -5,12 +5,15 @@
 
 use chrono::{DateTime, Utc};
 use contracts::{Message, SCHEMA_VERSION, topology};
-use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, Statement, Value,
-};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, Value};
 use uuid::Uuid;
 
-use crate::{signal::Signal, sources::Sources, trace::TraceContext};
+use crate::{
+    signal::Signal,
+    sources::Sources,
+    sql::{execute, statement},
+    trace::TraceContext,
+};
 
 /// Wakes the relay of this process after a commit; replicas look by themselves.
 pub type OutboxSignal = Signal;
@@ -65,9 +68,8 @@ pub async fn append(txn: &DatabaseTransaction, messages: &[OutboxMessage]) -> Re
     if messages.is_empty() {
         return Ok(());
     }
-    let statement =
-        Statement::from_sql_and_values(DbBackend::Postgres, insert_sql(1), parameters(messages)?);
-    txn.execute_raw(statement).await.map(drop)
+    let values = parameters(messages)?;
+    execute(txn, &insert_sql(1), values).await.map(drop)
 }
 
 /// The statement of [`append`], for a command that writes everything in one round trip by making it
@@ -147,7 +149,7 @@ pub(crate) fn is_for_everybody_sql() -> String {
 pub async fn backlog(db: &impl ConnectionTrait) -> Result<Backlog, DbErr> {
     let sql = "SELECT count(*) AS waiting, min(occurred_at) AS oldest, \
                (SELECT count(*) FROM outbox_dead) AS dead FROM outbox";
-    let row = Backlog::find_by_statement(Statement::from_string(DbBackend::Postgres, sql))
+    let row = Backlog::find_by_statement(statement(sql, []))
         .one(db)
         .await?;
     row.ok_or_else(|| DbErr::RecordNotFound("the backlog of the outbox".to_owned()))

@@ -7,12 +7,12 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 use tokio::time::sleep;
 
 use crate::{
     conciliation, db::within, errors::explain, inbox, lifecycle::Lifecycle, parked, replay,
-    sources::Sources,
+    sources::Sources, sql::execute,
 };
 
 /// The most rows removed by one statement.
@@ -45,8 +45,7 @@ impl Kept {
         let mut removed = Removed::from(self.table);
         loop {
             let values = [cutoff.into(), BATCH.into()];
-            let statement = Statement::from_sql_and_values(DbBackend::Postgres, self.sql, values);
-            let rows = db.execute_raw(statement).await?.rows_affected();
+            let rows = execute(db, self.sql, values).await?;
             if removed.batch(rows) == Then::Done {
                 return Ok(removed.rows());
             }

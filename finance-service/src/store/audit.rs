@@ -1,8 +1,9 @@
 //! Recomputes what is kept beside the transfers, to find out whether it still agrees with them.
 
+use platform::sql::statement;
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
-use crate::store::{StoreError, statement};
+use crate::store::StoreError;
 
 /// How the kept balances compare with the sums of all transfers.
 #[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]

@@ -6,7 +6,7 @@
 //! circle.
 
 use platform::db::ErrorKind;
-use sea_orm::{DbBackend, DbErr, Statement, Value};
+use sea_orm::{DbErr, Value};
 use thiserror::Error;
 
 pub mod audit;
@@ -40,10 +40,6 @@ impl StoreError {
 
 /// What the platform wants to hear from those who work in its transactions.
 pub type DatabaseResult<T = ()> = Result<T, DbErr>;
-
-fn statement(sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
-    Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
-}
 
 /// One column of a batch of rows, for `unnest`.
 fn column<R, T>(rows: &[R], of: impl FnMut(&R) -> T) -> Value

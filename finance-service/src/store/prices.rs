@@ -6,13 +6,14 @@ use chrono::{DateTime, Utc};
 use platform::{
     fetch::{self, Owed},
     outbox::{self, OutboxMessage},
+    sql::statement,
 };
 use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult};
 use uuid::Uuid;
 
 use crate::{
     domain::{money::Amount, pricing::Price},
-    store::{StoreError, column, statement, tasks},
+    store::{StoreError, column, tasks},
 };
 
 #[derive(FromQueryResult)]

@@ -3,12 +3,13 @@
 use std::fmt;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use platform::sql::statement;
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use uuid::Uuid;
 
 use crate::{
     domain::ledger::TransferKind,
-    store::{StoreError, statement, transfers},
+    store::{StoreError, transfers},
 };
 
 /// One line of an audit log.

@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use platform::fetch::{self, Owed};
+use platform::{
+    fetch::{self, Owed},
+    sql::{execute, statement},
+};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult};
 use uuid::Uuid;
 
-use crate::store::{DatabaseResult, StoreError, column, statement};
+use crate::store::{DatabaseResult, StoreError, column};
 
 /// What the task board answered for one task.
 #[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
@@ -77,5 +80,5 @@ pub async fn save(
         column(tasks, |task| task.guard),
         fetched_at.into(),
     ];
-    txn.execute_raw(statement(sql, values)).await.map(drop)
+    execute(txn, sql, values).await.map(drop)
 }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
+use platform::sql::statement;
 use sea_orm::{DatabaseTransaction, FromQueryResult};
 use uuid::Uuid;
 
@@ -11,7 +12,7 @@ use crate::{
         account::Account,
         ledger::{Completion, Posting, TransferKind},
     },
-    store::{StoreError, column, statement},
+    store::{StoreError, column},
 };
 
 /// A transfer to be added.

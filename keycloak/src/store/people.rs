@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use contracts::identity::User;
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
+use platform::sql::statement;
+use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 use uuid::Uuid;
 
 use super::StoreError;
@@ -61,8 +62,9 @@ async fn select<const N: usize>(
     sql: &str,
     values: [Value; N],
 ) -> Result<Option<Vec<User>>, StoreError> {
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-    let rows = Row::find_by_statement(statement).all(db).await?;
+    let rows = Row::find_by_statement(statement(sql, values))
+        .all(db)
+        .await?;
     let is_complete = rows.first().is_some_and(|row| row.as_of.is_some());
     let users: Vec<User> = rows.into_iter().filter_map(Row::into_user).collect();
     Ok(is_complete.then_some(users))

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DbErr};
 
-use crate::prune::Kept;
+use crate::{prune::Kept, sql::statement};
 
 const SESSIONS: Kept = Kept {
     table: "session",
@@ -46,8 +46,7 @@ pub(super) async fn count_sessions(
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
     let sql = "SELECT count(*) FROM session WHERE expires_at > $1";
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [now.into()]);
-    if let Some(row) = db.query_one_raw(statement).await? {
+    if let Some(row) = db.query_one_raw(statement(sql, [now.into()])).await? {
         let sessions: i64 = row.try_get_by_index(0)?;
         let sessions = u32::try_from(sessions).unwrap_or(u32::MAX);
         metrics::gauge!("task_exchange_sessions").set(sessions);

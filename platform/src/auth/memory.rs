@@ -3,8 +3,10 @@
 //! They are as good as those in memory, which are kept however old as well.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, FromQueryResult, Statement};
+use sea_orm::{DatabaseConnection, DbErr, FromQueryResult};
 use serde_json::Value;
+
+use crate::sql::{execute, statement};
 
 /// What an issuer publishes about itself.
 #[derive(Debug, Clone, PartialEq, FromQueryResult)]
@@ -28,13 +30,9 @@ impl Memory {
     pub(super) async fn recall(&self, issuer: &str) -> Result<Option<Documents>, DbErr> {
         let sql = "SELECT discovery, keys FROM issuer_document WHERE issuer = $1";
         let values = [issuer.into()];
-        Documents::find_by_statement(Statement::from_sql_and_values(
-            DbBackend::Postgres,
-            sql,
-            values,
-        ))
-        .one(&self.db)
-        .await
+        Documents::find_by_statement(statement(sql, values))
+            .one(&self.db)
+            .await
     }
 
     /// Keeps what `issuer` publishes now.
@@ -53,7 +51,6 @@ impl Memory {
             documents.keys.clone().into(),
             now.into(),
         ];
-        let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-        self.db.execute_raw(statement).await.map(drop)
+        execute(&self.db, sql, values).await.map(drop)
     }
 }

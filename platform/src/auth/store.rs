@@ -4,10 +4,10 @@
 //! person, in one round trip.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, Statement, Value,
-};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult};
 use uuid::Uuid;
+
+use crate::sql::{execute, statement};
 
 /// A session to be written.
 #[derive(Debug)]
@@ -74,19 +74,6 @@ struct EndedSession {
     id_token: Vec<u8>,
 }
 
-fn statement(sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
-    Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
-}
-
-async fn count(
-    db: &impl ConnectionTrait,
-    sql: &str,
-    values: impl IntoIterator<Item = Value>,
-) -> Result<u64, DbErr> {
-    let result = db.execute_raw(statement(sql, values)).await?;
-    Ok(result.rows_affected())
-}
-
 pub(super) async fn insert_session(
     db: &impl ConnectionTrait,
     session: NewSession,
@@ -106,7 +93,7 @@ pub(super) async fn insert_session(
         session.expires_at.into(),
         session.ends_at.into(),
     ];
-    count(db, sql, values).await.map(drop)
+    execute(db, sql, values).await.map(drop)
 }
 
 pub(super) async fn find_session(
@@ -132,7 +119,7 @@ pub(super) async fn touch_session(
 ) -> Result<(), DbErr> {
     let sql = "UPDATE session SET seen_at = $2, expires_at = $3 WHERE id_hash = $1";
     let values = [id_hash.into(), seen_at.into(), expires_at.into()];
-    count(db, sql, values).await.map(drop)
+    execute(db, sql, values).await.map(drop)
 }
 
 /// Takes the check that is due for this process; none when it is not due or somebody has it.
@@ -167,7 +154,7 @@ pub(super) async fn renew_tokens(
         refresh_token.into(),
         check_at.into(),
     ];
-    count(db, sql, values).await.map(drop)
+    execute(db, sql, values).await.map(drop)
 }
 
 /// Ends one session and gives back its ID token; none when it had ended.
@@ -186,7 +173,7 @@ pub(super) async fn end_sessions_of_user(
     txn: &DatabaseTransaction,
     user_id: Uuid,
 ) -> Result<u64, DbErr> {
-    count(
+    execute(
         txn,
         "DELETE FROM session WHERE user_id = $1",
         [user_id.into()],
@@ -202,14 +189,14 @@ pub(super) async fn end_sessions_beyond(
 ) -> Result<u64, DbErr> {
     let sql = "DELETE FROM session \
                WHERE user_id = $1 AND NOT person -> 'roles' <@ to_jsonb($2::text[])";
-    count(txn, sql, [user_id.into(), roles.into()]).await
+    execute(txn, sql, [user_id.into(), roles.into()]).await
 }
 
 pub(super) async fn end_sessions_of_sid(
     txn: &DatabaseTransaction,
     sid: String,
 ) -> Result<u64, DbErr> {
-    count(txn, "DELETE FROM session WHERE sid = $1", [sid.into()]).await
+    execute(txn, "DELETE FROM session WHERE sid = $1", [sid.into()]).await
 }
 
 /// Whether the logout token was not spent before; then it is now.
@@ -220,7 +207,7 @@ pub(super) async fn spend_logout_token(
 ) -> Result<bool, DbErr> {
     let sql = "INSERT INTO spent_logout_token (jti, expires_at) VALUES ($1, $2) \
                ON CONFLICT (jti) DO NOTHING";
-    let written = count(txn, sql, [jti.into(), expires_at.into()]).await?;
+    let written = execute(txn, sql, [jti.into(), expires_at.into()]).await?;
     Ok(written == 1)
 }
 
@@ -237,7 +224,7 @@ pub(super) async fn insert_attempt(
         attempt.return_to.into(),
         attempt.expires_at.into(),
     ];
-    count(db, sql, values).await.map(drop)
+    execute(db, sql, values).await.map(drop)
 }
 
 /// Takes a login out, so that its answer counts once; none for another browser or too late.

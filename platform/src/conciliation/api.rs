@@ -23,9 +23,9 @@ use super::{
 use crate::{
     auth::{Machine, MachineAuth, MachineScope},
     db::ErrorKind,
-    parked::storable,
     problem::Problem,
     routes::Routes,
+    sql::storable,
 };
 
 /// How soon another try is worth it when the database is away.

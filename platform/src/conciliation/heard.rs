@@ -1,10 +1,11 @@
 //! What became of messages here: the inbox, counted by hour and key.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Value};
 use uuid::Uuid;
 
 use super::hours::{DIGEST_SQL, HOUR_SQL, Span};
+use crate::sql::statement;
 
 /// The messages of one hour and key.
 #[derive(Debug, FromQueryResult)]
@@ -33,8 +34,9 @@ pub(super) async fn counts(
     );
     let (first, past) = span.ids();
     let values: [Value; 3] = [queue.into(), first.into(), past.into()];
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-    Heard::find_by_statement(statement).all(db).await
+    Heard::find_by_statement(statement(&sql, values))
+        .all(db)
+        .await
 }
 
 /// The ids under a key from `first` up to, and without, `past`.
@@ -47,7 +49,6 @@ pub(super) async fn ids(
     let sql = "SELECT message_id FROM inbox WHERE consumer = $1 AND routing_key = $2 \
                AND message_id >= $3 AND message_id < $4";
     let values: [Value; 4] = [queue.into(), routing_key.into(), first.into(), past.into()];
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-    let rows = db.query_all_raw(statement).await?;
+    let rows = db.query_all_raw(statement(sql, values)).await?;
     rows.iter().map(|row| row.try_get_by_index(0)).collect()
 }

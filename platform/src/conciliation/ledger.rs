@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Value};
 
 use super::{Line, Span, hours::ON_ITS_WAY};
-use crate::prune::Kept;
+use crate::{prune::Kept, sql::statement};
 
 /// Old results are of use to nobody.
 pub(crate) const KEPT: Kept = Kept {
@@ -78,8 +78,9 @@ pub(super) async fn record(
     ];
     let sql =
         format!("WITH kept AS ({sql}) SELECT hour, routing_key, missing FROM kept WHERE is_new");
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-    Alarm::find_by_statement(statement).all(db).await
+    Alarm::find_by_statement(statement(&sql, values))
+        .all(db)
+        .await
 }
 
 /// What is missing and surplus in all compared hours of a span.
@@ -98,7 +99,8 @@ pub(super) async fn totals(
                coalesce(sum(surplus), 0)::bigint AS surplus \
                FROM conciliation WHERE queue = $1 AND hour >= $2 AND hour < $3";
     let values: [Value; 3] = [queue.into(), span.from.into(), span.until.into()];
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-    let totals = Totals::find_by_statement(statement).one(db).await?;
+    let totals = Totals::find_by_statement(statement(sql, values))
+        .one(db)
+        .await?;
     totals.ok_or_else(|| DbErr::RecordNotFound("the totals of the conciliation".to_owned()))
 }

@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use contracts::messages::{SentCount, SentIds};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Value};
 use uuid::Uuid;
 
 use super::hours::{DIGEST_SQL, HOUR_SQL, Span, digest};
-use crate::{inbox, outbox::is_for_everybody_sql, prune::Kept};
+use crate::{inbox, outbox::is_for_everybody_sql, prune::Kept, sql::statement};
 
 /// As long as the inbox of a reader, which is compared with it.
 pub(crate) const KEPT: Kept = Kept {
@@ -46,8 +46,9 @@ pub async fn counts(db: &impl ConnectionTrait, span: Span) -> Result<Vec<SentCou
     );
     let (first, past) = span.ids();
     let values: [Value; 2] = [first.into(), past.into()];
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-    let rows = Row::find_by_statement(statement).all(db).await?;
+    let rows = Row::find_by_statement(statement(&sql, values))
+        .all(db)
+        .await?;
     let count = |row: Row| SentCount {
         hour: row.hour,
         routing_key: row.routing_key,
@@ -87,8 +88,7 @@ pub async fn ids(db: &impl ConnectionTrait, page: Page<'_>) -> Result<SentIds, D
         // One more than asked for tells whether another page follows.
         (i64::from(page.limit) + 1).into(),
     ];
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-    let rows = db.query_all_raw(statement).await?;
+    let rows = db.query_all_raw(statement(sql, values)).await?;
     let read = rows.iter().map(|row| row.try_get_by_index(0));
     let mut ids: Vec<Uuid> = read.collect::<Result<_, _>>()?;
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);

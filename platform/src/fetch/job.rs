@@ -8,15 +8,20 @@ use std::{
 use chrono::{DateTime, Utc};
 use contracts::topology::MAX_BATCH_GET;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, FromQueryResult,
-    Statement, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, FromQueryResult,
+    TransactionTrait,
 };
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{Answer, FetchError, Fetched, Fetcher, execute, held_sql};
+use super::{Answer, FetchError, Fetched, Fetcher, held_sql};
 use crate::{
-    backoff::Backoff, lifecycle::Lifecycle, signal::Signal, sources::Sources, trace::TraceContext,
+    backoff::Backoff,
+    lifecycle::Lifecycle,
+    signal::Signal,
+    sources::Sources,
+    sql::{execute, statement},
+    trace::TraceContext,
 };
 
 /// How long a process may work on a note before another one may take it; longer than any call.
@@ -200,8 +205,9 @@ impl<F: Fetcher> Job<F> {
             (now + LEASE).into(),
             most.into(),
         ];
-        let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-        Claimed::find_by_statement(statement).all(&self.db).await
+        Claimed::find_by_statement(statement(sql, values))
+            .all(&self.db)
+            .await
     }
 
     /// Stores the answers whose notes are still there for the same event, and removes those notes.
@@ -247,7 +253,7 @@ impl<F: Fetcher> Job<F> {
             events.into(),
             times.into(),
         ];
-        execute(&self.db, &sql, values).await
+        execute(&self.db, &sql, values).await.map(drop)
     }
 }
 
@@ -266,8 +272,7 @@ async fn remove_notes<R: Sync>(
     let ids: Vec<Uuid> = answers.iter().map(|answer| answer.id).collect();
     let events: Vec<DateTime<Utc>> = answers.iter().map(|answer| answer.event_ts).collect();
     let values = [kind.into(), ids.into(), events.into()];
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-    let rows = txn.query_all_raw(statement).await?;
+    let rows = txn.query_all_raw(statement(&sql, values)).await?;
     rows.iter().map(|row| row.try_get_by_index(0)).collect()
 }
 

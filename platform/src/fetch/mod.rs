@@ -11,12 +11,15 @@ pub use job::spawn;
 use std::{future::Future, time::Duration};
 
 use chrono::{DateTime, Utc};
-use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, Statement, Value,
-};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, Value};
 use uuid::Uuid;
 
-use crate::{errors::explain, peer::PeerError, trace::TraceContext};
+use crate::{
+    errors::explain,
+    peer::PeerError,
+    sql::{execute, statement},
+    trace::TraceContext,
+};
 
 /// Fetches and stores one kind of record.
 pub trait Fetcher: Send + Sync + 'static {
@@ -133,6 +136,7 @@ pub async fn note_if(
         note_parameters(kind, owed, now),
     )
     .await
+    .map(drop)
 }
 
 /// The statement of [`note_if`], for a command that does more in one round trip by making it part of a
@@ -195,7 +199,8 @@ pub async fn forget(
         held_sql("$3")
     );
     let held: Vec<Uuid> = gone.iter().copied().chain(noted_next).collect();
-    execute(txn, &sql, [kind.into(), gone.to_vec().into(), held.into()]).await
+    let values = [kind.into(), gone.to_vec().into(), held.into()];
+    execute(txn, &sql, values).await.map(drop)
 }
 
 /// SQL for the ids of those notes of the kind `$1` that are among `ids`: an array, for which they are locked in
@@ -223,16 +228,8 @@ pub struct FetchBacklog {
 pub async fn backlog(db: &impl ConnectionTrait, kind: &str) -> Result<FetchBacklog, DbErr> {
     let sql =
         "SELECT count(*) AS waiting, min(noted_at) AS oldest FROM fetch_pending WHERE kind = $1";
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [kind.into()]);
-    let row = FetchBacklog::find_by_statement(statement).one(db).await?;
+    let row = FetchBacklog::find_by_statement(statement(sql, [kind.into()]))
+        .one(db)
+        .await?;
     row.ok_or_else(|| DbErr::RecordNotFound("the backlog of fetches".to_owned()))
-}
-
-async fn execute<const N: usize>(
-    db: &impl ConnectionTrait,
-    sql: &str,
-    values: [Value; N],
-) -> Result<(), DbErr> {
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-    db.execute_raw(statement).await.map(drop)
 }

@@ -1,9 +1,11 @@
 //! Who moved what on, when, and how it was before and after; rows are written once and never changed.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, Statement};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult};
 use serde::Serialize;
 use uuid::Uuid;
+
+use crate::sql::{execute, statement};
 
 /// The person who gives a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,8 +93,7 @@ pub async fn record(
         entry.before.into(),
         entry.after.into(),
     ];
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-    txn.execute_raw(statement).await.map(drop)
+    execute(txn, sql, values).await.map(drop)
 }
 
 /// A command of the past.
@@ -140,8 +141,9 @@ pub async fn page(
         before.unwrap_or(Uuid::max()).into(),
         i64::from(limit).into(),
     ];
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-    AuditRow::find_by_statement(statement).all(db).await
+    AuditRow::find_by_statement(statement(&sql, values))
+        .all(db)
+        .await
 }
 
 /// One command.
@@ -150,6 +152,7 @@ pub async fn page(
 /// Those of the database.
 pub async fn find(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<AuditRow>, DbErr> {
     let sql = format!("SELECT {COLUMNS} FROM operations_audit WHERE id = $1");
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [id.into()]);
-    AuditRow::find_by_statement(statement).one(db).await
+    AuditRow::find_by_statement(statement(&sql, [id.into()]))
+        .one(db)
+        .await
 }

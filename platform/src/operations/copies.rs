@@ -1,8 +1,10 @@
 //! The local copies of other services' data: how large they are and how far behind (DESIGN.md section 6).
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use serde::Serialize;
+
+use crate::sql::statement;
 
 /// Up to so many rows are counted; above, PostgreSQL's own estimate is shown.
 const COUNTED: i64 = 50_000;
@@ -61,8 +63,9 @@ pub async fn states(
             copy.fetch_kind.unwrap_or_default().into(),
             (COUNTED + 1).into(),
         ];
-        let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-        let row = Row::find_by_statement(statement).one(db).await?;
+        let row = Row::find_by_statement(statement(&sql, values))
+            .one(db)
+            .await?;
         let row = row.ok_or_else(|| DbErr::RecordNotFound(table.to_owned()))?;
         let is_estimate = row.counted > COUNTED;
         states.push(CopyState {

@@ -2,15 +2,19 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, FromQueryResult,
-    Statement, TransactionTrait, Value,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, FromQueryResult,
+    TransactionTrait, Value,
 };
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::audit::{self, Action, NewAudit, Operator};
-use crate::{parked::ResolveError, sources::Sources};
+use crate::{
+    parked::ResolveError,
+    sources::Sources,
+    sql::{execute, statement},
+};
 
 /// The most messages that are listed, or moved by one command.
 const MOST: i64 = 100;
@@ -56,8 +60,9 @@ pub enum DeadSelection {
 /// Those of the database.
 pub async fn list(db: &impl ConnectionTrait) -> Result<Vec<DeadRow>, DbErr> {
     let sql = format!("SELECT {COLUMNS} FROM outbox_dead ORDER BY position LIMIT $1");
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [MOST.into()]);
-    DeadRow::find_by_statement(statement).all(db).await
+    DeadRow::find_by_statement(statement(&sql, [MOST.into()]))
+        .all(db)
+        .await
 }
 
 /// One of them.
@@ -66,8 +71,9 @@ pub async fn list(db: &impl ConnectionTrait) -> Result<Vec<DeadRow>, DbErr> {
 /// Those of the database.
 pub async fn find(db: &impl ConnectionTrait, position: i64) -> Result<Option<DeadRow>, DbErr> {
     let sql = format!("SELECT {COLUMNS} FROM outbox_dead WHERE position = $1");
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [position.into()]);
-    DeadRow::find_by_statement(statement).one(db).await
+    DeadRow::find_by_statement(statement(&sql, [position.into()]))
+        .one(db)
+        .await
 }
 
 /// Puts messages back into the outbox, to be tried as if they were new.
@@ -127,8 +133,9 @@ async fn lock(
         "SELECT {COLUMNS} FROM outbox_dead WHERE {condition} ORDER BY position LIMIT $2 FOR UPDATE"
     );
     let values = [position.into(), MOST.into()];
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-    let rows = DeadRow::find_by_statement(statement).all(txn).await?;
+    let rows = DeadRow::find_by_statement(statement(&sql, values))
+        .all(txn)
+        .await?;
     if rows.is_empty() {
         return Err(ResolveError::Gone);
     }
@@ -168,13 +175,4 @@ fn positions(rows: &[DeadRow]) -> Value {
         .map(|row| row.position)
         .collect::<Vec<i64>>()
         .into()
-}
-
-async fn execute<const N: usize>(
-    txn: &DatabaseTransaction,
-    sql: &str,
-    values: [Value; N],
-) -> Result<(), DbErr> {
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-    txn.execute_raw(statement).await.map(drop)
 }

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, FromQueryResult, Statement, Value,
-};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, FromQueryResult};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -17,6 +15,7 @@ use crate::{
     peer::{PeerClient, PeerReport},
     rabbit::Broker,
     sources::Sources,
+    sql::{execute, statement},
 };
 
 /// The pause between two reports.
@@ -108,12 +107,14 @@ impl Heart {
                       VALUES ($1, $2, $3, $4) ON CONFLICT (replica) DO UPDATE \
                       SET seen_at = excluded.seen_at, state = excluded.state";
         let values = [replica.into(), started_at.into(), now.into(), state.into()];
-        self.execute(report, values).await?;
+        execute(&self.db, report, values).await?;
         self.note_minute(now).await?;
         let forget = "DELETE FROM replica_state WHERE seen_at < $1";
-        self.execute(forget, [(now - KEPT).into()]).await?;
+        execute(&self.db, forget, [(now - KEPT).into()]).await?;
         let forget = "DELETE FROM outbox_minute WHERE minute < $1";
-        self.execute(forget, [(now - HOUR).into()]).await
+        execute(&self.db, forget, [(now - HOUR).into()])
+            .await
+            .map(drop)
     }
 
     /// Replicas add up what they sent; what waits is the same for all of them.
@@ -127,12 +128,7 @@ impl Heart {
                    waiting = greatest(m.waiting, excluded.waiting), \
                    last_sent_at = coalesce(excluded.last_sent_at, m.last_sent_at)";
         let values = [now.into(), sent.into(), waiting.into(), last_sent_at.into()];
-        self.execute(sql, values).await
-    }
-
-    async fn execute<const N: usize>(&self, sql: &str, values: [Value; N]) -> Result<(), DbErr> {
-        let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-        self.db.execute_raw(statement).await.map(drop)
+        execute(&self.db, sql, values).await.map(drop)
     }
 }
 
@@ -158,8 +154,9 @@ pub async fn replicas(
     let sql = "SELECT replica, started_at, seen_at, state FROM replica_state WHERE seen_at > $1 \
                ORDER BY started_at, replica";
     let values = [(now - SILENT_AFTER).into()];
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-    let rows = ReplicaRow::find_by_statement(statement).all(db).await?;
+    let rows = ReplicaRow::find_by_statement(statement(sql, values))
+        .all(db)
+        .await?;
     // A replica of another version may say more or less; what cannot be read is left out.
     let replica = |row: ReplicaRow| Replica {
         replica: row.replica,
@@ -178,6 +175,7 @@ pub async fn minutes(db: &impl ConnectionTrait, now: DateTime<Utc>) -> Result<Ve
     let sql = "SELECT minute, sent, waiting, last_sent_at FROM outbox_minute WHERE minute > $1 \
                ORDER BY minute";
     let values = [(now - HOUR).into()];
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-    Minute::find_by_statement(statement).all(db).await
+    Minute::find_by_statement(statement(sql, values))
+        .all(db)
+        .await
 }

@@ -10,10 +10,13 @@ pub use resolve::{ResolveError, Resolved, Selection, discard, retry, retry_edite
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
+use sea_orm::{ConnectionTrait, DbErr, Value};
 use uuid::Uuid;
 
-use crate::prune::Kept;
+use crate::{
+    prune::Kept,
+    sql::{execute, storable},
+};
 
 /// What people decided on is kept for a while, to look it up; what waits for them stays.
 pub const KEPT: Kept = Kept {
@@ -141,8 +144,7 @@ pub async fn park(
         formers.into(),
         now.into(),
     ];
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-    db.execute_raw(statement).await.map(drop)
+    execute(db, sql, values).await.map(drop)
 }
 
 /// The body as the outbox can carry it: a text without NUL. What is none can be read by nobody (RFC 8259).
@@ -152,12 +154,7 @@ fn sendable(body: &[u8]) -> Option<&str> {
         .filter(|text| !text.contains('\0'))
 }
 
-/// PostgreSQL stores no NUL in text, and a message that cannot be parked would block its queue.
-pub(crate) fn storable(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
-}
-
-/// The same for JSON, where a NUL hides behind an escape.
+/// [`storable`] for JSON, where a NUL hides behind an escape.
 fn storable_json(value: &serde_json::Value) -> String {
     use serde_json::Value::{Array, Object, String};
     fn clean(value: &serde_json::Value) -> serde_json::Value {

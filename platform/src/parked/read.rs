@@ -1,9 +1,11 @@
 //! Reads what is parked: by cause, page by page, and one message whole.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
+
+use crate::sql::statement;
 
 /// The most causes that are listed at once.
 const MOST_CAUSES: i64 = 50;
@@ -60,8 +62,9 @@ async fn grouped<const N: usize>(
          min(parked_at) AS oldest, min(id::text)::uuid AS first FROM parked_message \
          WHERE state = 'parked' {condition} GROUP BY cause_id ORDER BY oldest, first LIMIT $1"
     );
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-    Cause::find_by_statement(statement).all(db).await
+    Cause::find_by_statement(statement(&sql, values))
+        .all(db)
+        .await
 }
 
 /// A parked message in a list.
@@ -96,8 +99,9 @@ pub async fn page(
         after.unwrap_or_default().into(),
         i64::from(limit).into(),
     ];
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-    ParkedRow::find_by_statement(statement).all(db).await
+    ParkedRow::find_by_statement(statement(sql, values))
+        .all(db)
+        .await
 }
 
 /// A parked message with everything that is known of it.
@@ -165,8 +169,9 @@ pub async fn find(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<ParkedMe
                p.attempts, p.headers, p.properties, p.body, p.parked_at, p.state, p.former, \
                (SELECT min(l.id::text)::uuid FROM parked_message l WHERE l.former = p.id) AS later, \
                p.audit_id FROM parked_message p WHERE p.id = $1";
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [id.into()]);
-    ParkedMessage::find_by_statement(statement).one(db).await
+    ParkedMessage::find_by_statement(statement(sql, [id.into()]))
+        .one(db)
+        .await
 }
 
 /// How many messages of one queue wait for the same kind of reason.
@@ -187,6 +192,7 @@ pub struct ParkedCount {
 pub async fn count(db: &impl ConnectionTrait) -> Result<Vec<ParkedCount>, DbErr> {
     let sql = "SELECT queue, kind, count(*) AS messages FROM parked_message \
                WHERE state = 'parked' GROUP BY queue, kind ORDER BY queue, kind";
-    let statement = Statement::from_string(DbBackend::Postgres, sql);
-    ParkedCount::find_by_statement(statement).all(db).await
+    ParkedCount::find_by_statement(statement(sql, []))
+        .all(db)
+        .await
 }

@@ -7,8 +7,8 @@
 use chrono::{DateTime, Utc};
 use contracts::SCHEMA_VERSION;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, FromQueryResult,
-    Statement, TransactionTrait, Value,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, FromQueryResult,
+    TransactionTrait, Value,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -18,6 +18,7 @@ use crate::{
     inbox::Outcome,
     operations::audit::{self, Action, NewAudit, Operator},
     sources::Sources,
+    sql::{execute, statement},
 };
 
 /// The most messages that one command resolves; whoever has more repeats it.
@@ -232,8 +233,9 @@ impl<'a> Command<'a> {
              ORDER BY id LIMIT $3 FOR UPDATE"
         );
         let values = [id.into(), after.into(), rows(CHUNK)];
-        let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-        Waiting::find_by_statement(statement).all(&self.txn).await
+        Waiting::find_by_statement(statement(&sql, values))
+            .all(&self.txn)
+            .await
     }
 
     async fn send(&self, messages: &[Again], operator: &Operator) -> Result<(), DbErr> {
@@ -255,7 +257,7 @@ impl<'a> Command<'a> {
             operator.id.into(),
             self.id.into(),
         ];
-        self.execute(sql, values).await
+        execute(&self.txn, sql, values).await.map(drop)
     }
 
     /// Takes away the inbox rows that parking wrote. Not those of another body under the same id, which
@@ -275,11 +277,8 @@ impl<'a> Command<'a> {
             .map(|again| again.of.digest.clone())
             .collect();
         let parked = Outcome::Parked.name();
-        self.execute(
-            sql,
-            [ids.into(), queues.into(), digests.into(), parked.into()],
-        )
-        .await
+        let values = [ids.into(), queues.into(), digests.into(), parked.into()];
+        execute(&self.txn, sql, values).await.map(drop)
     }
 
     async fn append(&self, messages: &[Again]) -> Result<(), DbErr> {
@@ -306,7 +305,7 @@ impl<'a> Command<'a> {
             text(|again| &again.body),
             i32::from(SCHEMA_VERSION).into(),
         ];
-        self.execute(sql, values).await
+        execute(&self.txn, sql, values).await.map(drop)
     }
 
     async fn discard(
@@ -330,8 +329,7 @@ impl<'a> Command<'a> {
             self.id.into(),
             reason.into(),
         ];
-        let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-        let rows = self.txn.query_all_raw(statement).await?;
+        let rows = self.txn.query_all_raw(statement(&sql, values)).await?;
         rows.iter().map(|row| row.try_get_by_index(0)).collect()
     }
 
@@ -344,11 +342,6 @@ impl<'a> Command<'a> {
         );
         audit::record(&self.txn, self.id, self.sources.now(), operator, entry).await?;
         Ok(self.txn.commit().await?)
-    }
-
-    async fn execute<const N: usize>(&self, sql: &str, values: [Value; N]) -> Result<(), DbErr> {
-        let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-        self.txn.execute_raw(statement).await.map(drop)
     }
 }
 

@@ -4,13 +4,11 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use contracts::identity::User;
-use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, QueryResult,
-    Statement, Value,
-};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, QueryResult, Value};
 use uuid::Uuid;
 
 use super::{Person, PersonChange};
+use crate::sql::statement;
 
 const COLUMNS: &str = "user_id, username, email, first_name, last_name, roles, is_enabled, \
                        is_deleted, guard, fetched_at";
@@ -40,8 +38,7 @@ pub(super) async fn living(
     db: &impl ConnectionTrait,
 ) -> Result<HashMap<Uuid, DateTime<Utc>>, DbErr> {
     let sql = "SELECT user_id, guard FROM user_cache WHERE NOT is_deleted";
-    let statement = Statement::from_string(DbBackend::Postgres, sql);
-    let rows = db.query_all_raw(statement).await?;
+    let rows = db.query_all_raw(statement(sql, [])).await?;
     let entry = |row: &QueryResult| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
     rows.iter().map(entry).collect()
 }
@@ -144,8 +141,9 @@ async fn select<const N: usize>(
     sql: &str,
     values: [Value; N],
 ) -> Result<Vec<Person>, DbErr> {
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-    Person::find_by_statement(statement).all(db).await
+    Person::find_by_statement(statement(sql, values))
+        .all(db)
+        .await
 }
 
 pub(super) fn by_id(people: Vec<Person>) -> HashMap<Uuid, Person> {

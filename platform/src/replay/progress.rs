@@ -3,9 +3,14 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, Value};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 
-use crate::{consumer::ConsumerContext, prune::Kept, sources::Sources};
+use crate::{
+    consumer::ConsumerContext,
+    prune::Kept,
+    sources::Sources,
+    sql::{execute, statement},
+};
 
 /// How long an interrupted replay may be gone on with. Later the same command means a new one, which is
 /// to read everything.
@@ -72,17 +77,13 @@ impl Progress {
             offset.into(),
             now.into(),
         ];
-        self.db.execute_raw(statement(sql, values)).await.map(drop)
+        execute(&self.db, sql, values).await.map(drop)
     }
 
     /// Forgets the place: the same plan begins anew next time.
     pub(super) async fn finish(self) -> Result<(), DbErr> {
         let sql = "DELETE FROM replay WHERE queue = $1 AND plan = $2";
         let values = [self.queue.into(), self.plan.into()];
-        self.db.execute_raw(statement(sql, values)).await.map(drop)
+        execute(&self.db, sql, values).await.map(drop)
     }
-}
-
-fn statement<const N: usize>(sql: &'static str, values: [Value; N]) -> Statement {
-    Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
 }

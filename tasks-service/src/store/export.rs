@@ -1,9 +1,10 @@
 //! Tasks as the REST interface hands them to other services.
 
+use platform::sql::statement;
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 use uuid::Uuid;
 
-use super::{StoreError, entity::task, sql::statement, tasks::number_of};
+use super::{StoreError, entity::task, tasks::number_of};
 use crate::domain::{id::TaskNumber, task::Task};
 
 /// Everything other services may know of a task.

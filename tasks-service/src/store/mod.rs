@@ -8,10 +8,10 @@ pub mod page;
 pub mod people;
 pub mod performers;
 pub mod prices;
-mod sql;
 pub mod tasks;
 
-use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait, Value};
+use serde::Serialize;
 
 /// Why the store could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +29,12 @@ pub enum StoreError {
 
 /// What a reaction inside another's transaction returns; the platform decides what its errors mean.
 pub type DatabaseResult = Result<(), DbErr>;
+
+/// Rows as one parameter for `json_populate_recordset`: arrays of sea-orm cannot hold nulls.
+fn rows<R: Serialize>(rows: &[R]) -> Result<Value, DbErr> {
+    let json = serde_json::to_string(rows).map_err(|error| DbErr::Json(error.to_string()))?;
+    Ok(json.into())
+}
 
 /// Begins a transaction; dropping it undoes what it did.
 pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, StoreError> {

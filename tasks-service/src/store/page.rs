@@ -1,8 +1,9 @@
 //! What the page of one task shows.
 
+use platform::sql::statement;
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
-use super::{StoreError, entity::task, sql::statement, tasks::number_of};
+use super::{StoreError, entity::task, tasks::number_of};
 use crate::domain::{
     id::{TaskId, TaskNumber},
     task::Task,

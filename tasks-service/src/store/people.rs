@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
+use platform::sql::statement;
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 use uuid::Uuid;
 
-use super::{StoreError, performers::eligible_sql, sql::statement};
+use super::{StoreError, performers::eligible_sql};
 use crate::domain::assignment::Eligibility;
 
 /// A person by name.

@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
+use platform::sql::statement;
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use uuid::Uuid;
 
-use super::{StoreError, sql::statement};
+use super::StoreError;
 use crate::domain::{assignment::Eligibility, id::UserId};
 
 /// [`Eligibility::admits`] as SQL over `user_cache`, given the parameters that hold the two lists of roles.

@@ -1,14 +1,12 @@
 //! Prices as Finance published them (DESIGN.md section 6).
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DatabaseTransaction};
+use platform::sql::execute;
+use sea_orm::DatabaseTransaction;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{
-    StoreError,
-    sql::{self, statement},
-};
+use super::{StoreError, rows};
 
 /// The price of a task, in minor units of `currency`; a row of the table `price_cache`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -30,7 +28,6 @@ pub async fn keep(txn: &DatabaseTransaction, prices: &[Price]) -> Result<(), Sto
              reward_cents = excluded.reward_cents, currency = excluded.currency, \
              guard = excluded.guard \
          WHERE price_cache.guard <= excluded.guard";
-    txn.execute_raw(statement(sql, [sql::rows(prices)?]))
-        .await?;
+    execute(txn, sql, [rows(prices)?]).await?;
     Ok(())
 }

@@ -3,7 +3,10 @@
 use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
-use platform::outbox::{self, OutboxMessage};
+use platform::{
+    outbox::{self, OutboxMessage},
+    sql::{execute, statement},
+};
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{Set, Unchanged},
@@ -17,8 +20,7 @@ use uuid::Uuid;
 use super::{
     StoreError,
     entity::{Phase, task, task_text},
-    history, performers,
-    sql::{self, statement},
+    history, performers, rows,
 };
 use crate::domain::{
     assignment::Eligibility,
@@ -84,7 +86,7 @@ pub async fn file(
         .reference
         .as_ref()
         .map(|reference| reference.as_str().to_owned());
-    let mut values = vec![sql::rows(&history::rows(filing.events))?];
+    let mut values = vec![rows(&history::rows(filing.events))?];
     values.extend([
         task.id.0.into(),
         task.author.0.into(),
@@ -199,9 +201,9 @@ pub async fn save(
         })
         .collect();
     let events = history::rows(changes.iter().map(|change| &change.event));
-    let mut values = vec![sql::rows(&events)?, sql::rows(&changed)?];
+    let mut values = vec![rows(&events)?, rows(&changed)?];
     values.extend(outbox::parameters(messages)?);
-    txn.execute_raw(statement(&SAVE, values)).await?;
+    execute(txn, &SAVE, values).await?;
     Ok(())
 }
 

@@ -24,10 +24,9 @@ use platform::{
     lifecycle::Lifecycle,
     rabbit::Broker,
     sources::Sources,
+    sql::execute,
 };
-use sea_orm::{
-    ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, Statement,
-};
+use sea_orm::{DatabaseConnection, DatabaseTransaction};
 use uuid::Uuid;
 
 use crate::support::{
@@ -127,8 +126,7 @@ impl BatchHandler for Conduct {
         self.0.batches.lock().expect("no panic").push(tasks.len());
         self.judge(&tasks)?;
         let sql = "INSERT INTO task_price SELECT task, 1000, 2000, now() FROM unnest($1::uuid[]) AS t(task)";
-        let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [tasks.into()]);
-        txn.execute_raw(statement).await?;
+        execute(txn, sql, [tasks.into()]).await?;
         Ok(vec![Verdict::Applied; messages.len()])
     }
 }

@@ -6,6 +6,7 @@ mod query;
 mod search;
 
 use chrono::{DateTime, Utc};
+use platform::sql::statement;
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use self::query::{Conditions, SortKey};
@@ -13,7 +14,7 @@ pub use self::{
     query::{Cursor, Filter, Order, Query, View},
     search::{Found, search},
 };
-use super::{StoreError, entity::task, people::Named, sql::statement, tasks::number_of};
+use super::{StoreError, entity::task, people::Named, tasks::number_of};
 use crate::domain::{id::TaskNumber, task::Task};
 
 /// Counting stops here: more is "10,000 and more" to a person, and costs milliseconds to the board.

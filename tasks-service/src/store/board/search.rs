@@ -4,13 +4,11 @@
 //! that very many contain is looked for while going along the order of the list, where the next hit is
 //! never far. Each way would read the whole table for the other kind of word.
 
+use platform::sql::statement;
 use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
-use crate::{
-    domain::id::TaskNumber,
-    store::{StoreError, sql::statement},
-};
+use crate::{domain::id::TaskNumber, store::StoreError};
 
 /// From this many hits on a word counts as frequent.
 const FREQUENT: usize = 10_000;
