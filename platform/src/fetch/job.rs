@@ -20,7 +20,7 @@ use crate::{
     lifecycle::Lifecycle,
     signal::Signal,
     sources::Sources,
-    sql::{execute, statement},
+    sql::{execute, statement, storable},
     trace::TraceContext,
 };
 
@@ -245,10 +245,9 @@ impl<F: Fetcher> Job<F> {
         let ids: Vec<Uuid> = notes.iter().map(|back| back.note.entity_id).collect();
         let events: Vec<_> = notes.iter().map(|back| back.note.event_ts).collect();
         let times: Vec<_> = notes.iter().map(|back| now + back.pause).collect();
-        let reason = reason.replace('\0', "\u{fffd}");
         let values = [
             F::KIND.into(),
-            reason.into(),
+            storable(reason).into(),
             ids.into(),
             events.into(),
             times.into(),

@@ -5,6 +5,7 @@ mod read;
 mod resolve;
 
 pub use read::{Cause, ParkedCount, ParkedMessage, ParkedRow, cause, causes, count, find, page};
+pub(crate) use resolve::readable;
 pub use resolve::{ResolveError, Resolved, Selection, discard, retry, retry_edited};
 
 use std::time::Duration;

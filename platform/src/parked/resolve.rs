@@ -10,6 +10,7 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, FromQueryResult,
     TransactionTrait, Value,
 };
+use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -18,7 +19,7 @@ use crate::{
     inbox::Outcome,
     operations::audit::{self, Action, NewAudit, Operator},
     sources::Sources,
-    sql::{execute, statement},
+    sql::{execute, statement, storable},
 };
 
 /// The most messages that one command resolves; whoever has more repeats it.
@@ -39,13 +40,21 @@ pub enum Selection {
 }
 
 /// What a command has done.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Resolved {
     /// Messages that it sent or discarded.
     pub messages: usize,
     /// Messages that cannot be sent as they are: their bodies are no text, or their queue is not consumed
     /// here any more.
     pub left: usize,
+}
+
+impl Resolved {
+    /// So many messages were sent or discarded, and none was left.
+    #[must_use]
+    pub const fn all(messages: usize) -> Self {
+        Self { messages, left: 0 }
+    }
 }
 
 /// Why a command changed nothing.
@@ -183,7 +192,7 @@ pub async fn discard(
         after: json!({ "state": "discarded" }),
     };
     command.commit(operator, entry).await?;
-    Ok(Resolved { messages, left: 0 })
+    Ok(Resolved::all(messages))
 }
 
 fn as_it_is(waiting: Waiting) -> Result<Again, ResolveError> {
@@ -202,8 +211,8 @@ fn subject_of(selection: Selection) -> String {
 }
 
 /// A body for people; what is no text shows where it is none.
-fn readable(body: &[u8]) -> String {
-    String::from_utf8_lossy(body).replace('\0', "\u{fffd}")
+pub(crate) fn readable(body: &[u8]) -> String {
+    storable(&String::from_utf8_lossy(body))
 }
 
 /// One command with its transaction; dropping it takes everything back.

@@ -18,7 +18,7 @@ use crate::{
     errors::explain,
     http::RequestId,
     operations::audit::Operator,
-    parked::ResolveError,
+    parked::{ResolveError, Resolved},
     problem::{Problem, wants_json},
     ui::{PageProblem, Section, Shell, Toast, Visit},
 };
@@ -41,15 +41,6 @@ pub(super) struct Administrator {
 enum Asks {
     Page,
     Data,
-}
-
-/// What a command did, for scripts.
-#[derive(Debug, Serialize)]
-pub(super) struct Outcome {
-    /// Messages that were moved on.
-    pub(super) messages: usize,
-    /// Messages that could not be.
-    pub(super) left: usize,
 }
 
 impl FromRequestParts<Operations> for Administrator {
@@ -103,9 +94,9 @@ impl Administrator {
     }
 
     /// After a command: back to the overview with a message, or what it did as data.
-    pub(super) fn done(&self, outcome: Outcome, text: String) -> Response {
+    pub(super) fn done(&self, resolved: Resolved, text: impl Into<String>) -> Response {
         match self.asks_for {
-            Asks::Data => Json(outcome).into_response(),
+            Asks::Data => Json(resolved).into_response(),
             Asks::Page => self.visit.return_to(HOME, &Toast::new(text)),
         }
     }

@@ -6,13 +6,11 @@ use sea_orm::TransactionTrait;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{
-    administrator::{Administrator, Outcome},
-    views::BridgePage,
-};
+use super::{administrator::Administrator, views::BridgePage};
 use crate::{
     auth::{NoFields, ProtectedForm},
     operations::audit::{self, Action, NewAudit},
+    parked::Resolved,
     peer::{PeerClient, PeerError},
 };
 
@@ -62,11 +60,8 @@ pub(super) async fn compare(
     tell(&who, "/operations/reconcile", &Reconcile { asked_by }).await?;
     let entry = entry(Action::Compare, "Keycloak's users with the copy", "");
     note(&who, entry).await?;
-    let outcome = Outcome {
-        messages: 0,
-        left: 0,
-    };
-    Ok(who.done(outcome, "All users are being compared.".to_owned()))
+    let resolved = Resolved::all(0);
+    Ok(who.done(resolved, "All users are being compared."))
 }
 
 pub(super) async fn accept_deletions(
@@ -89,11 +84,8 @@ pub(super) async fn accept_deletions(
         )
     };
     note(&who, entry).await?;
-    let outcome = Outcome {
-        messages: 0,
-        left: 0,
-    };
-    Ok(who.done(outcome, "The next comparison deletes them.".to_owned()))
+    let resolved = Resolved::all(0);
+    Ok(who.done(resolved, "The next comparison deletes them."))
 }
 
 pub(super) async fn retry_refused(
@@ -108,14 +100,8 @@ pub(super) async fn retry_refused(
         ..entry(Action::RetryDead, "a message of the auth bridge", "")
     };
     note(&who, entry).await?;
-    let outcome = Outcome {
-        messages: 1,
-        left: 0,
-    };
-    Ok(who.done(
-        outcome,
-        "The message was put back into the outbox.".to_owned(),
-    ))
+    let resolved = Resolved::all(1);
+    Ok(who.done(resolved, "The message was put back into the outbox."))
 }
 
 pub(super) async fn discard_refused(
@@ -140,11 +126,8 @@ pub(super) async fn discard_refused(
         ..entry(Action::DiscardDead, "a message of the auth bridge", reason)
     };
     note(&who, entry).await?;
-    let outcome = Outcome {
-        messages: 1,
-        left: 0,
-    };
-    Ok(who.done(outcome, "The message was discarded.".to_owned()))
+    let resolved = Resolved::all(1);
+    Ok(who.done(resolved, "The message was discarded."))
 }
 
 /// What the bridge says of itself.

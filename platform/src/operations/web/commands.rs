@@ -4,15 +4,11 @@ use axum::{extract::Path, response::Response};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{
-    administrator::{Administrator, Outcome},
-    pages,
-    views::grammar,
-};
+use super::{administrator::Administrator, pages, views::grammar};
 use crate::{
     auth::{NoFields, ProtectedForm},
     operations::dead::{self, DeadSelection},
-    parked::{self, Selection},
+    parked::{self, Resolved, Selection},
 };
 
 /// Why something is given up.
@@ -70,14 +66,8 @@ pub(super) async fn retry_one(
     let outcome = parked::retry_edited(db, sources, &who.operator(), id, typed).await;
     outcome.map_err(|error| who.refuse(&error))?;
     operations.outbox.wake();
-    let outcome = Outcome {
-        messages: 1,
-        left: 0,
-    };
-    Ok(who.done(
-        outcome,
-        "The message was sent again with its new body.".to_owned(),
-    ))
+    let text = "The message was sent again with its new body.";
+    Ok(who.done(Resolved::all(1), text))
 }
 
 pub(super) async fn discard_one(
@@ -121,11 +111,8 @@ pub(super) async fn discard_refused(
     let selection = DeadSelection::One(position);
     let outcome = dead::discard(db, sources, &who.operator(), selection, &why.reason).await;
     let messages = outcome.map_err(|error| who.refuse(&error))?;
-    let outcome = Outcome { messages, left: 0 };
-    Ok(who.done(
-        outcome,
-        format!("{} discarded.", grammar::messages_were(messages)),
-    ))
+    let text = format!("{} discarded.", grammar::messages_were(messages));
+    Ok(who.done(Resolved::all(messages), text))
 }
 
 async fn retry(who: &Administrator, selection: Selection) -> Result<Response, Response> {
@@ -139,11 +126,7 @@ async fn retry(who: &Administrator, selection: Selection) -> Result<Response, Re
         text +=
             " Those whose bodies are no text or whose queues are not read here any more were left.";
     }
-    let outcome = Outcome {
-        messages: resolved.messages,
-        left: resolved.left,
-    };
-    Ok(who.done(outcome, text))
+    Ok(who.done(resolved, text))
 }
 
 async fn discard(
@@ -155,12 +138,8 @@ async fn discard(
     let (db, sources) = (&operations.db, &operations.sources);
     let outcome = parked::discard(db, sources, &who.operator(), selection, reason).await;
     let resolved = outcome.map_err(|error| who.refuse(&error))?;
-    let outcome = Outcome {
-        messages: resolved.messages,
-        left: resolved.left,
-    };
     let text = format!("{} discarded.", grammar::messages_were(resolved.messages));
-    Ok(who.done(outcome, text))
+    Ok(who.done(resolved, text))
 }
 
 async fn retry_dead(who: &Administrator, selection: DeadSelection) -> Result<Response, Response> {
@@ -169,10 +148,9 @@ async fn retry_dead(who: &Administrator, selection: DeadSelection) -> Result<Res
     let outcome = dead::retry(db, sources, &who.operator(), selection).await;
     let messages = outcome.map_err(|error| who.refuse(&error))?;
     operations.outbox.wake();
-    let outcome = Outcome { messages, left: 0 };
     let text = format!(
         "{} put back into the outbox.",
         grammar::messages_were(messages)
     );
-    Ok(who.done(outcome, text))
+    Ok(who.done(Resolved::all(messages), text))
 }

@@ -16,7 +16,7 @@ use crate::{
         heartbeat::Minute,
         snapshot::{QueueNow, Snapshot},
     },
-    parked::{Cause, ParkedMessage, ParkedRow},
+    parked::{self, Cause, ParkedMessage, ParkedRow},
     peer::{BreakerState, PeerReport},
     ui::{Shell, grouped},
 };
@@ -130,7 +130,7 @@ impl MessageData {
         let body = &self.message.body;
         serde_json::from_slice::<serde_json::Value>(body)
             .and_then(|json| serde_json::to_string_pretty(&json))
-            .unwrap_or_else(|_no_json| String::from_utf8_lossy(body).replace('\0', "\u{fffd}"))
+            .unwrap_or_else(|_no_json| parked::readable(body))
     }
 }
 
