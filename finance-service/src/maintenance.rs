@@ -7,11 +7,9 @@ use platform::{
     auth::{Issuer, session::EndSessions},
     consumer::{ConsumerContext, ConsumerOptions},
     db,
-    maintenance::{Desk, Maintenance, say},
+    maintenance::{Desk, Maintenance},
     people::{PeopleHandler, UserCache},
     rabbit::Broker,
-    reconciliation::reconcile,
-    replay::Source,
     signal::Signal,
     sources::Sources,
 };
@@ -33,17 +31,6 @@ pub async fn execute(
     let db = db::connect(&config.database).await?;
     let issuer = Issuer::try_new(&config.identity, &sources)?;
     let peers = Peers::try_new(config, &issuer, &sources)?;
-    if let Maintenance::Replay(options) = &command
-        && options.source == Source::Rest
-    {
-        let (guard, accepted) = (config.caches.guard(), options.accept_deletions);
-        let (users, tasks) = (UserCache::new(peers.users), TaskCache::new(peers.tasks));
-        let users = reconcile(&db, &sources, &users, guard, accepted).await?;
-        say(&format!("users: {users}"));
-        let tasks = reconcile(&db, &sources, &tasks, guard, accepted).await?;
-        say(&format!("tasks: {tasks}"));
-        return Ok(ExitCode::SUCCESS);
-    }
     let context = ConsumerContext {
         broker: Broker::try_new(&config.broker, Publisher::Finance, &sources)?,
         db,
@@ -55,6 +42,9 @@ pub async fn execute(
     let tasks = TaskConsumer::new(billing, Signal::new(), Signal::new());
     let people = PeopleHandler::new(FINANCE_AUTH, sources, Signal::new(), Arc::new(EndSessions));
     let mut desk = Desk::new(context, command);
+    let guard = config.caches.guard();
+    desk.compare(UserCache::new(peers.users), guard).await?;
+    desk.compare(TaskCache::new(peers.tasks), guard).await?;
     desk.work(people, &peers.sent_by_auth).await?;
     desk.work(tasks, &peers.sent_by_tasks).await?;
     Ok(desk.exit_code())

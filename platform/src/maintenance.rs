@@ -9,7 +9,9 @@ use crate::{
     cli::{self, Program},
     conciliation::{self, Compared, ConciliationError, Line, SentLog},
     consumer::{BatchHandler, ConsumerContext, Intake},
-    replay::{self, ReplayError, ReplayOptions},
+    mass_deletion::Guard,
+    reconciliation::{Cache, ReconcileError, reconcile},
+    replay::{self, ReplayError, ReplayOptions, Source},
 };
 
 /// The most ids that are printed for one line.
@@ -100,12 +102,15 @@ pub enum MaintenanceError {
     /// Of a replay.
     #[error("the replay was interrupted; the same command goes on with it")]
     Replay(#[from] ReplayError),
-    /// Of a comparison.
+    /// Of a comparison with what was sent.
     #[error("the comparison was interrupted")]
     Conciliation(#[from] ConciliationError),
+    /// Of a comparison of a cache with its owner.
+    #[error("the cache could not be compared with its owner")]
+    Reconcile(#[from] ReconcileError),
 }
 
-/// Does one command for one queue after the other.
+/// Does one command for one queue, or one cache, after the other.
 #[derive(Debug)]
 pub struct Desk {
     context: ConsumerContext,
@@ -114,7 +119,7 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// A desk for `command`, which replays from archives if it replays.
+    /// A desk for `command`.
     #[must_use]
     pub fn new(context: ConsumerContext, command: Maintenance) -> Self {
         Self {
@@ -124,7 +129,24 @@ impl Desk {
         }
     }
 
+    /// Compares a cache with its owner, if the command asks for that, and tells how it went.
+    ///
+    /// # Errors
+    /// [`MaintenanceError`].
+    pub async fn compare<C: Cache>(&self, cache: C, guard: Guard) -> Result<(), MaintenanceError> {
+        let Maintenance::Replay(options) = &self.command else {
+            return Ok(());
+        };
+        if options.source == Source::Rest {
+            let ConsumerContext { db, sources, .. } = &self.context;
+            let found = reconcile(db, sources, &cache, guard, options.accept_deletions).await?;
+            say(&format!("{}: {found}", C::KIND));
+        }
+        Ok(())
+    }
+
     /// Does the command for the queue of `handler`, whose sender answers by `log`, and tells how it went.
+    /// There is nothing to do when caches are compared instead.
     ///
     /// # Errors
     /// [`MaintenanceError`].
@@ -135,6 +157,7 @@ impl Desk {
     ) -> Result<(), MaintenanceError> {
         let queue = handler.queue().name;
         match self.command.clone() {
+            Maintenance::Replay(options) if options.source == Source::Rest => {}
             Maintenance::Replay(options) => {
                 let done = replay::replay(&self.context, handler, &options).await?;
                 let (read, fed) = (done.read, done.fed);
@@ -241,7 +264,7 @@ fn table(queue: &str, found: &[Compared]) -> String {
 
 /// Tells whoever typed the command.
 #[expect(clippy::print_stdout, reason = "the output of a command for people")]
-pub fn say(text: &str) {
+fn say(text: &str) {
     println!("{text}");
 }
 

@@ -7,11 +7,9 @@ use platform::{
     auth::Issuer,
     consumer::{ConsumerContext, ConsumerOptions},
     db,
-    maintenance::{Desk, Maintenance, say},
+    maintenance::{Desk, Maintenance},
     people::{PeopleHandler, UserCache},
     rabbit::Broker,
-    reconciliation::reconcile,
-    replay::Source,
     signal::Signal,
     sources::Sources,
 };
@@ -32,15 +30,6 @@ pub async fn execute(
     let db = db::connect(&config.database).await?;
     let issuer = Issuer::try_new(&config.identity, &sources)?;
     let peers = Peers::try_new(config, &issuer, &sources)?;
-    if let Maintenance::Replay(options) = &command
-        && options.source == Source::Rest
-    {
-        let users = UserCache::new(peers.users);
-        let (guard, accepted) = (config.caches.guard(), options.accept_deletions);
-        let users = reconcile(&db, &sources, &users, guard, accepted).await?;
-        say(&format!("users: {users}"));
-        return Ok(ExitCode::SUCCESS);
-    }
     let context = ConsumerContext {
         broker: Broker::try_new(&config.broker, Publisher::Tasks, &sources)?,
         db,
@@ -51,6 +40,8 @@ pub async fn execute(
     let watch = Arc::new(PeopleWatch::new(Signal::new()));
     let people = PeopleHandler::new(TASKS_AUTH, sources, Signal::new(), watch);
     let mut desk = Desk::new(context, command);
+    desk.compare(UserCache::new(peers.users), config.caches.guard())
+        .await?;
     desk.work(people, &peers.sent_by_auth).await?;
     desk.work(PriceHandler, &peers.sent_by_finance).await?;
     Ok(desk.exit_code())
