@@ -3,6 +3,6 @@
 ALTER TABLE seen_event
     -- Whom the event names, while that is still to come.
     ADD COLUMN read_again_user_id uuid,
-    -- From when on any look does it.
+    -- From when on that is done.
     ADD COLUMN read_again_at timestamptz,
     ADD CHECK ((read_again_user_id IS NULL) = (read_again_at IS NULL));

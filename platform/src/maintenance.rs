@@ -106,7 +106,7 @@ pub enum MaintenanceError {
     #[error("the comparison was interrupted")]
     Conciliation(#[from] ConciliationError),
     /// Of a comparison of a cache with its owner.
-    #[error("the cache could not be compared with its owner")]
+    #[error(transparent)]
     Reconcile(#[from] ReconcileError),
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
-    sea_query::OnConflict,
+    QueryOrder, QuerySelect, sea_query::OnConflict,
 };
 use uuid::Uuid;
 
@@ -26,7 +26,7 @@ pub enum Depth {
 /// How far the bridge is with an event that it acted upon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
-    /// From when on any look reads its user once more, since a lockout is recorded before it shows, and
+    /// From when on its user is read once more, since a lockout is recorded before it shows, and
     /// Keycloak's cache shows a change later than its event; none when that is done.
     pub read_again_at: Option<DateTime<Utc>>,
     /// Whether deep looks are done with it too.
@@ -34,11 +34,16 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Whether a look of this depth has to act upon the event again at `now`.
+    /// Whether a look of this depth acts upon the event although another one did.
     #[must_use]
-    pub fn needs_another(self, depth: Depth, now: DateTime<Utc>) -> bool {
-        let is_due = self.read_again_at.is_some_and(|due| due <= now);
-        is_due || (depth == Depth::Deep && !self.is_settled)
+    pub fn needs_another(self, depth: Depth) -> bool {
+        depth == Depth::Deep && !self.is_settled
+    }
+
+    /// Whether what a user is like now may be left to the event, whose turn is still to come.
+    #[must_use]
+    pub fn is_to_come(self, depth: Depth) -> bool {
+        self.read_again_at.is_some() || self.needs_another(depth)
     }
 }
 
@@ -88,6 +93,29 @@ pub async fn seen(
         (row.event_id, seen)
     };
     Ok(rows.into_iter().map(seen).collect())
+}
+
+/// The first events, at most `limit`, whose users are to be read once more by `now`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn due(
+    db: &impl ConnectionTrait,
+    now: DateTime<Utc>,
+    limit: u64,
+) -> Result<Vec<Recorded>, StoreError> {
+    let rows = seen_event::Entity::find()
+        .filter(seen_event::Column::ReadAgainAt.lte(now))
+        .order_by_asc(seen_event::Column::ReadAgainAt)
+        .limit(limit)
+        .all(db)
+        .await?;
+    let event = |row: seen_event::Model| Recorded {
+        event_id: row.event_id,
+        at: row.happened_at,
+        doubt: row.read_again_user_id.map(Doubt::User),
+    };
+    Ok(rows.into_iter().map(event).collect())
 }
 
 /// Those of `users` whom an event names that is yet to be acted upon once more, with the time of the
@@ -188,36 +216,34 @@ mod tests {
     }
 
     #[test]
-    fn a_user_is_read_once_more_by_any_look_and_by_deep_ones_until_the_event_is_old() {
+    fn a_user_is_read_once_more_and_by_deep_looks_until_the_event_is_old() {
         let event = event(5, Doubt::User(Uuid::from_u128(4)));
         let first = reading(6).outcome(&event, None);
         assert_eq!(first.read_again_at, Some(at(16)));
-        assert!(!first.needs_another(Depth::Shallow, at(15)));
-        assert!(first.needs_another(Depth::Deep, at(15)));
-        assert!(first.needs_another(Depth::Shallow, at(16)));
+        assert!(!first.needs_another(Depth::Shallow) && first.is_to_come(Depth::Shallow));
+        assert!(first.needs_another(Depth::Deep));
 
         // A deep look that comes too early does not stand for the one that is due.
         let early = reading(15).outcome(&event, Some(&first));
         assert_eq!(early, first);
         let again = reading(16).outcome(&event, Some(&first));
-        assert!(!again.needs_another(Depth::Shallow, at(99)));
-        assert!(again.needs_another(Depth::Deep, at(99)));
+        assert!(!again.is_to_come(Depth::Shallow));
+        assert!(again.needs_another(Depth::Deep) && again.is_to_come(Depth::Deep));
     }
 
     #[test]
     fn users_of_old_events_are_read_once_more_and_then_no_more() {
         let event = event(4, Doubt::Imported(Uuid::from_u128(4)));
         let first = reading(6).outcome(&event, None);
-        assert!(!first.needs_another(Depth::Deep, at(15)));
-        assert!(first.needs_another(Depth::Shallow, at(16)));
+        assert!(!first.needs_another(Depth::Deep) && first.is_to_come(Depth::Deep));
         let again = reading(16).outcome(&event, Some(&first));
-        assert!(!again.needs_another(Depth::Deep, at(99)));
+        assert!(!again.is_to_come(Depth::Deep));
     }
 
     #[test]
     fn a_comparison_is_called_for_once() {
         let reason = "GROUP a".to_owned();
         let seen = reading(6).outcome(&event(5, Doubt::Everybody { reason }), None);
-        assert!(!seen.needs_another(Depth::Deep, at(99)));
+        assert!(!seen.is_to_come(Depth::Deep));
     }
 }

@@ -21,8 +21,8 @@ use crate::{
 };
 
 impl<K: Keycloak> Syncer<K> {
-    /// Leaves out whom an event tells of that is later than the observation and that no look of this depth
-    /// acted upon. The look that comes to that event observes them again.
+    /// Leaves out whom an event tells of that is later than the observation and whose turn, the first or
+    /// another, is still to come for looks of this depth. Whoever acts upon it observes them again.
     ///
     /// Of `unexplained` users it is not known that the event that led to them explains the difference. A later
     /// one that names nobody may do so as well, and then calls for a comparison that finds them.
@@ -45,7 +45,11 @@ impl<K: Keycloak> Syncer<K> {
             events.extend(self.fetch(store, paging::newest(since)).await?);
         }
         events.retain(|event| event.doubt.is_some());
-        self.retain_unfinished(&mut events, depth).await?;
+        let seen = self.seen(&events).await?;
+        events.retain(|event| {
+            let seen = seen.get(&event.event_id);
+            seen.is_none_or(|seen| seen.is_to_come(depth))
+        });
         observations.retain(|observed| {
             let is_unexplained = unexplained.contains(&observed.user_id);
             !events
@@ -55,9 +59,9 @@ impl<K: Keycloak> Syncer<K> {
         Ok(observations)
     }
 
-    /// Leaves out of what a comparison found whom an event names that the next looks act upon once more,
-    /// since it knows when the change happened. One of before what called for the comparison does not: what
-    /// is different may come from that, and must not look older.
+    /// Leaves out of what a comparison found whom an event names that is yet to be acted upon once more, since
+    /// it knows when the change happened. One of before what called for the comparison does not: what is
+    /// different may come from that, and must not look older.
     pub(super) async fn without_events_to_read_again(
         &self,
         mut observations: Vec<Observation>,
@@ -67,10 +71,15 @@ impl<K: Keycloak> Syncer<K> {
         let events = events::to_read_again(&self.db, users.collect()).await?;
         observations.retain(|observed| {
             let event_at = events.get(&observed.user_id);
-            event_at.is_none_or(|at| called_for.is_some_and(|called_for| *at <= called_for))
+            !event_at.is_some_and(|at| tells_when(*at, called_for))
         });
         Ok(observations)
     }
+}
+
+/// Whether what a comparison found may bear the time of an event of the user's own.
+fn tells_when(event_at: DateTime<Utc>, called_for: Option<DateTime<Utc>>) -> bool {
+    called_for.is_none_or(|called_for| event_at > called_for)
 }
 
 /// Whether `event` may tell of the user observed and happened after what led to the observation.
@@ -112,5 +121,14 @@ mod tests {
         assert!(!takes_over(6, of_everybody()));
         assert!(is_later(&event(6, of_everybody()), &observed, true));
         assert!(!is_later(&event(5, of_everybody()), &observed, true));
+    }
+
+    #[test]
+    fn a_comparison_leaves_a_user_to_an_event_unless_a_later_one_called_for_it() {
+        let at = |millis| DateTime::from_timestamp_millis(millis).unwrap();
+        assert!(tells_when(at(5), None));
+        assert!(tells_when(at(5), Some(at(4))));
+        assert!(!tells_when(at(5), Some(at(5))));
+        assert!(!tells_when(at(5), Some(at(6))));
     }
 }

@@ -21,19 +21,31 @@ use crate::{
     translate::{Doubt, Recorded},
 };
 
-/// One look at one event store.
+/// The events that are acted upon once more between two looks, at most: new ones must not wait for long.
+const READ_AGAIN_AT_ONCE: u64 = 100;
+
+/// One look at the event stores.
 #[derive(Debug, Clone, Copy)]
 struct Look {
     term: Term,
     depth: Depth,
-    store: EventStore,
-    /// The newest event that called for a comparison which has not ended.
-    pending: Option<DateTime<Utc>>,
+    /// The time of the event that called for the comparison under way.
+    called_for: Option<DateTime<Utc>>,
+}
+
+/// Events that are acted upon together.
+#[derive(Debug)]
+struct Batch {
+    events: Vec<Recorded>,
+    /// How far the bridge is with those of them that it acted upon before.
+    seen: BTreeMap<String, Seen>,
+    /// The store whose place moves on with them.
+    store: Option<EventStore>,
 }
 
 impl<K: Keycloak> Syncer<K> {
-    /// Looks at both event stores and answers when it began. `called_for` is the time of the event that
-    /// called for the comparison under way.
+    /// Looks at both event stores, acts once more upon events whose time has come, and answers when it began.
+    /// `called_for` is the time of the event that called for the comparison under way.
     pub(super) async fn poll(
         &self,
         term: Term,
@@ -41,6 +53,11 @@ impl<K: Keycloak> Syncer<K> {
         called_for: Option<DateTime<Utc>>,
     ) -> Result<DateTime<Utc>, SyncError> {
         let began = self.sources.now();
+        let look = Look {
+            term,
+            depth,
+            called_for,
+        };
         let state = state::load(&self.db).await?;
         let stores = [
             (EventStore::Admin, state.admin_events_at),
@@ -49,13 +66,7 @@ impl<K: Keycloak> Syncer<K> {
         let mut ends = Vec::new();
         for (store, newest) in stores {
             let since = newest.unwrap_or(began) - self.config.overlap(depth);
-            let look = Look {
-                term,
-                depth,
-                store,
-                pending: state.reconcile_event_at.max(called_for),
-            };
-            let end = self.look(look, since).await?;
+            let end = self.look_at(store, look, since).await?;
             ends.extend(end.map(|end| (store, end)));
         }
         let txn = state::begin(&self.db, term).await?;
@@ -63,12 +74,14 @@ impl<K: Keycloak> Syncer<K> {
             state::advance(&txn, store, end).await?;
         }
         state::commit(txn).await?;
+        self.read_again(look).await?;
         Ok(began)
     }
 
     /// Acts upon everything from `since` on and returns the time of the newest event.
-    async fn look(
+    async fn look_at(
         &self,
+        store: EventStore,
         look: Look,
         since: DateTime<Utc>,
     ) -> Result<Option<DateTime<Utc>>, SyncError> {
@@ -76,17 +89,39 @@ impl<K: Keycloak> Syncer<K> {
         let mut end = None;
         let mut next = Some(first_page(since));
         while let Some(query) = next {
-            let page = self.fetch(look.store, query).await?;
-            let newest = page.iter().map(|event| event.at).max();
-            next = next_page(query, page.len(), newest);
+            let mut events = self.fetch(store, query).await?;
+            let newest = events.iter().map(|event| event.at).max();
+            next = next_page(query, events.len(), newest);
             end = end.max(newest);
-            let doubtful = page
-                .into_iter()
-                .filter(|event| event.doubt.is_some() && met.insert(event.event_id.clone()))
-                .collect();
-            self.act_upon(look, doubtful).await?;
+            events.retain(|event| event.doubt.is_some() && met.insert(event.event_id.clone()));
+            let seen = self.seen(&events).await?;
+            events.retain(|event| {
+                let seen = seen.get(&event.event_id);
+                seen.is_none_or(|seen| seen.needs_another(look.depth))
+            });
+            let batch = Batch {
+                events,
+                seen,
+                store: Some(store),
+            };
+            self.act_upon(look, batch).await?;
         }
         Ok(end)
+    }
+
+    /// Whether looks still reach back to the events or not.
+    async fn read_again(&self, look: Look) -> Result<(), SyncError> {
+        let events = events::due(&self.db, self.sources.now(), READ_AGAIN_AT_ONCE).await?;
+        let batch = Batch {
+            seen: self.seen(&events).await?,
+            events,
+            store: None,
+        };
+        let look = Look {
+            depth: Depth::Shallow,
+            ..look
+        };
+        self.act_upon(look, batch).await
     }
 
     pub(super) async fn fetch(
@@ -100,17 +135,27 @@ impl<K: Keycloak> Syncer<K> {
         })
     }
 
-    /// Everything that follows from one page, in one transaction: a crash leaves all of it or nothing.
+    /// Everything that follows from one batch, in one transaction: a crash leaves all of it or nothing.
     /// The place moves on with it, so that a long way to catch up is not begun anew after a crash.
-    async fn act_upon(&self, look: Look, mut events: Vec<Recorded>) -> Result<(), SyncError> {
-        let seen = self.retain_unfinished(&mut events, look.depth).await?;
-        let now = self.sources.now();
+    async fn act_upon(&self, look: Look, batch: Batch) -> Result<(), SyncError> {
+        let Batch {
+            events,
+            seen,
+            store,
+        } = batch;
         let Some(newest) = events.iter().map(|event| event.at).max() else {
             return Ok(());
         };
+        let now = self.sources.now();
+        // Events of before may have asked for a comparison, those of the other store in this very look.
+        let pending = state::load(&self.db).await?.reconcile_event_at;
         let request = self.request(&events, &seen);
         let called_for_at = request.as_ref().and_then(|request| request.event_at);
-        let suspects = suspects(&events, &seen, called_for_at.max(look.pending));
+        let suspects = suspects(
+            &events,
+            &seen,
+            called_for_at.max(pending).max(look.called_for),
+        );
         let unexplained = unexplained(&events, &seen);
         let observations = self.observe(suspects).await?;
         let observations = self
@@ -118,7 +163,9 @@ impl<K: Keycloak> Syncer<K> {
             .await?;
 
         let txn = state::begin(&self.db, look.term).await?;
-        state::advance(&txn, look.store, newest).await?;
+        if let Some(store) = store {
+            state::advance(&txn, store, newest).await?;
+        }
         let reading = Reading {
             at: now,
             again_at: now + self.config.read_again_pause(),
@@ -132,8 +179,11 @@ impl<K: Keycloak> Syncer<K> {
         }
         let published = mirror::apply(&txn, &self.sources, observations).await?;
         state::commit(txn).await?;
-        let acted_upon = u64::try_from(events.len()).unwrap_or(u64::MAX);
-        metrics::counter!("task_exchange_bridge_events_total").increment(acted_upon);
+        let new = events
+            .iter()
+            .filter(|event| !seen.contains_key(&event.event_id));
+        let new = u64::try_from(new.count()).unwrap_or(u64::MAX);
+        metrics::counter!("task_exchange_bridge_events_total").increment(new);
         if published > 0 {
             tracing::info!(events = events.len(), published, "users changed");
             self.outbox.wake();
@@ -141,20 +191,13 @@ impl<K: Keycloak> Syncer<K> {
         Ok(())
     }
 
-    /// Leaves out what a look of this depth need not act upon, and answers how far the bridge was with `events`.
-    pub(super) async fn retain_unfinished(
+    /// How far the bridge is with those of `events` that it acted upon.
+    pub(super) async fn seen(
         &self,
-        events: &mut Vec<Recorded>,
-        depth: Depth,
+        events: &[Recorded],
     ) -> Result<BTreeMap<String, Seen>, StoreError> {
-        let ids = events.iter().map(|event| event.event_id.clone()).collect();
-        let seen = events::seen(&self.db, ids).await?;
-        let now = self.sources.now();
-        events.retain(|event| {
-            let seen = seen.get(&event.event_id);
-            seen.is_none_or(|seen| seen.needs_another(depth, now))
-        });
-        Ok(seen)
+        let ids = events.iter().map(|event| event.event_id.clone());
+        events::seen(&self.db, ids.collect()).await
     }
 
     /// The comparison that new events which name no user call for, soon but not for each of them.
@@ -198,7 +241,8 @@ fn suspects(
     suspects
 }
 
-/// Users of whom all events were looked at before: what they changed has shown by now, most likely.
+/// Users of whom all events were looked at before: what is different may as well come from a later event
+/// that named no user.
 fn unexplained(events: &[Recorded], seen: &BTreeMap<String, Seen>) -> HashSet<Uuid> {
     let named = |is_seen: bool| {
         let events = events
