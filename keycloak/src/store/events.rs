@@ -33,6 +33,15 @@ pub struct Seen {
     pub is_settled: bool,
 }
 
+impl From<&seen_event::Model> for Seen {
+    fn from(row: &seen_event::Model) -> Self {
+        Self {
+            read_again_at: row.read_again_at,
+            is_settled: row.is_settled,
+        }
+    }
+}
+
 impl Seen {
     /// Whether a look of this depth acts upon the event although another one did.
     #[must_use]
@@ -86,16 +95,14 @@ pub async fn seen(
         .all(db)
         .await?;
     let seen = |row: seen_event::Model| {
-        let seen = Seen {
-            read_again_at: row.read_again_at,
-            is_settled: row.is_settled,
-        };
+        let seen = Seen::from(&row);
         (row.event_id, seen)
     };
     Ok(rows.into_iter().map(seen).collect())
 }
 
-/// The first events, at most `limit`, whose users are to be read once more by `now`.
+/// The first events, at most `limit`, whose users are to be read once more by `now`, and how far the bridge
+/// is with them.
 ///
 /// # Errors
 /// Those of the database.
@@ -103,19 +110,23 @@ pub async fn due(
     db: &impl ConnectionTrait,
     now: DateTime<Utc>,
     limit: u64,
-) -> Result<Vec<Recorded>, StoreError> {
+) -> Result<Vec<(Recorded, Seen)>, StoreError> {
     let rows = seen_event::Entity::find()
         .filter(seen_event::Column::ReadAgainAt.lte(now))
         .order_by_asc(seen_event::Column::ReadAgainAt)
         .limit(limit)
         .all(db)
         .await?;
-    let event = |row: seen_event::Model| Recorded {
-        event_id: row.event_id,
-        at: row.happened_at,
-        doubt: row.read_again_user_id.map(Doubt::User),
+    let due = |row: seen_event::Model| {
+        let seen = Seen::from(&row);
+        let event = Recorded {
+            event_id: row.event_id,
+            at: row.happened_at,
+            doubt: row.read_again_user_id.map(Doubt::User),
+        };
+        (event, seen)
     };
-    Ok(rows.into_iter().map(event).collect())
+    Ok(rows.into_iter().map(due).collect())
 }
 
 /// Those of `users` whom an event names that is yet to be acted upon once more, with the time of the

@@ -111,10 +111,11 @@ impl<K: Keycloak> Syncer<K> {
 
     /// Whether looks still reach back to the events or not.
     async fn read_again(&self, look: Look) -> Result<(), SyncError> {
-        let events = events::due(&self.db, self.sources.now(), READ_AGAIN_AT_ONCE).await?;
+        let due = events::due(&self.db, self.sources.now(), READ_AGAIN_AT_ONCE).await?;
+        let seen = |(event, seen): &(Recorded, Seen)| (event.event_id.clone(), *seen);
         let batch = Batch {
-            seen: self.seen(&events).await?,
-            events,
+            seen: due.iter().map(seen).collect(),
+            events: due.into_iter().map(|(event, _)| event).collect(),
             store: None,
         };
         let look = Look {
