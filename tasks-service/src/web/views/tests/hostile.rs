@@ -4,7 +4,7 @@ use contracts::identity::Role;
 use platform::ui::{Money, Person, Shell, Site, Toast, Viewer, Visit};
 use uuid::Uuid;
 
-use super::{super::*, samples::*};
+use super::{super::*, samples::*, task::*};
 
 /// What somebody who means harm would type everywhere.
 const HOSTILE: &str =

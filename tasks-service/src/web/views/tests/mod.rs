@@ -2,6 +2,7 @@
 
 mod hostile;
 mod samples;
+mod task;
 
 use platform::ui::html_check::findings;
 
